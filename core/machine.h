@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The machine: a board with its chips, memory and CPUs. Made by the core from an appliance's description; all calls on the I/O
+ * thread. State: created -> running <-> paused -> destroyed.
+ */
+#ifndef VITRINE_MACHINE_H
+#define VITRINE_MACHINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "vmformat/appliance.h"
+#include "vmformat/error.h"
+
+struct machine;
+struct block;
+struct loop;
+struct screen;
+struct sound_ring;
+
+enum machine_stop {
+	MACHINE_STOP_POWER_OFF, /* the guest switched itself off */
+	MACHINE_STOP_ERROR,     /* KVM or the CPU gave up; the error says how */
+};
+
+struct machine_events { /* all called on the I/O thread */
+	void (*serial_output)(void *context, unsigned port, const uint8_t *data, size_t count); /* port 255: debug console */
+	void (*stopped)(void *context, enum machine_stop why, const struct error *e); /* the machine is paused then */
+	void *context;
+};
+
+struct machine_options {
+	const struct appliance *appliance; /* borrowed for the call */
+	struct block **blocks;             /* one per appliance->drives[i], NULL: not to be plugged in. Borrowed, must outlive */
+	struct loop *loop;
+	int kvm_fd;                        /* borrowed, must outlive */
+	const void *bios, *vgabios;        /* firmware images, copied */
+	size_t bios_size, vgabios_size;
+	struct screen *screen;             /* borrowed */
+	struct sound_ring *sound;          /* borrowed, or NULL: nobody listens */
+	int64_t rtc_offset;                /* seconds added to UTC for the RTC */
+	struct machine_events events;
+};
+
+/* Builds all; nothing runs yet. Fails in words when KVM lacks something, memory is short or a device cannot be had. */
+int machine_create(const struct machine_options *options, struct machine **ret_machine, struct error *e);
+void machine_destroy(struct machine *m); /* stops and frees. Harmless on NULL */
+
+int machine_run(struct machine *m, struct error *e); /* power-on or resume */
+void machine_pause(struct machine *m);               /* when it returns no vCPU runs and no host I/O is in flight */
+bool machine_running(const struct machine *m);
+void machine_reset(struct machine *m);               /* the reset button; keeps running or paused */
+
+void machine_key(struct machine *m, unsigned evdev_code, bool down);
+void machine_release_keys(struct machine *m);
+void machine_pointer(struct machine *m, int dx, int dy, int dz, unsigned buttons);
+/* Bytes typed into a serial port; returns how many were taken (the rest: later). */
+size_t machine_serial_input(struct machine *m, unsigned port, const uint8_t *data, size_t count);
+/* The player is ready for the next frame; without it the card does not redraw. */
+void machine_refresh_screen(struct machine *m, bool wanted);
+
+/* What the appliance declares that this board lacks, as remarks on the appliance ("scsi0: lsilogic is not built yet");
+ * returns how many of them keep a disk from being plugged in. No KVM needed. */
+unsigned machine_review(struct appliance *a);
+
+#endif

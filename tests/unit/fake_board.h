@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A board without a machine: bus, 16 MiB of RAM at 0, a manual clock and an interrupt recorder, for device tests.
+ *
+ *	struct fake_board *f = fake_board_new();
+ *	struct device *d = fake_board_create(f, &rtc_class, &(struct device_config){ .id = "rtc", .irq_count = 1, .irqs = { 8 } });
+ *	fake_outb(f, 0x70, 0x0a); value = fake_inb(f, 0x71); clock_advance(f->board.clock, NS_PER_SECOND);
+ */
+#ifndef VITRINE_FAKE_BOARD_H
+#define VITRINE_FAKE_BOARD_H
+
+#include "core/device.h"
+#include "core/memory.h"
+
+#define FAKE_RAM_SIZE (16u << 20)
+
+struct fake_board {
+	struct board board;
+	struct slot ram;
+	bool irq_level[IRQ_GSI_COUNT];
+	unsigned irq_edges[IRQ_GSI_COUNT]; /* rising edges seen */
+	int irq_status;                    /* what the sink answers to a rising edge: 1 delivered (default), 0 coalesced */
+	struct device *devices;
+};
+
+struct fake_board *fake_board_new(void); /* fails the test when out of memory */
+void fake_board_free(struct fake_board *f); /* with its devices */
+
+/* Creates (fails the test on error), resets and starts the clock. */
+struct device *fake_board_create(struct fake_board *f, const struct device_class *class, const struct device_config *config);
+
+uint64_t fake_in(struct fake_board *f, uint16_t port, unsigned size);
+void fake_out(struct fake_board *f, uint16_t port, unsigned size, uint64_t value);
+#define fake_inb(f, port) ((uint8_t)fake_in(f, port, 1))
+#define fake_inw(f, port) ((uint16_t)fake_in(f, port, 2))
+#define fake_inl(f, port) ((uint32_t)fake_in(f, port, 4))
+#define fake_outb(f, port, v) fake_out(f, port, 1, v)
+#define fake_outw(f, port, v) fake_out(f, port, 2, v)
+#define fake_outl(f, port, v) fake_out(f, port, 4, v)
+uint64_t fake_read(struct fake_board *f, uint64_t address, unsigned size); /* MMIO or RAM */
+void fake_write(struct fake_board *f, uint64_t address, unsigned size, uint64_t value);
+uint8_t *fake_ram(struct fake_board *f, uint64_t address); /* host pointer */
+
+/* The contract every device keeps: after `mess` has brought it into some state, save; load into a fresh one made with the
+ * same config; save again; the streams are equal. Then with random I/O on all its regions from `seed`. Fails the test. */
+void fake_check_state(const struct device_class *class, const struct device_config *config, unsigned seed);
+/* Saves d's state (malloc'ed). */
+void *fake_save(struct device *d, size_t *ret_length);
+int fake_load(struct device *d, const void *data, size_t length);
+
+#endif

@@ -56,6 +56,7 @@ void bus_free(struct bus *bus);
  * first would; regions with shared_below always lose. */
 void bus_map(struct bus *bus, struct region *r, uint64_t base);
 void bus_unmap(struct bus *bus, struct region *r); /* harmless if not mapped */
+void bus_unmap_device(struct bus *bus, struct device *d); /* all of a device's */
 
 /* An access of 1 to 8 bytes. Nobody there: reads give all ones, writes are lost; returns false then. Accesses that cross the
  * end of a region are cut in bytes. */

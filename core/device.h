@@ -29,7 +29,6 @@ struct memory;
 struct pci_bus;
 struct screen;
 struct sound_ring;
-struct i8042;
 
 #define DEVICE_MAX_IRQS 4
 #define DEVICE_MAX_BLOCKS 30 /* an AHCI has 6, a SCSI bus 15, SAS and pvscsi more: see there */
@@ -104,9 +103,9 @@ void device_set_irq(struct device *d, unsigned n, bool level);
  * with -EFAULT, as on a bus where nobody answers. PCI devices: also -EFAULT while bus mastering is off. */
 int device_dma_read(struct device *d, uint64_t address, void *buffer, size_t length);
 int device_dma_write(struct device *d, uint64_t address, const void *buffer, size_t length);
-/* Host pointers to guest RAM for I/O that runs outside the callback; valid for the machine's life. The range may need several
- * pieces: fills up to max_iov, returns how many, or -EFAULT, or -E2BIG. */
-int device_dma_map(struct device *d, uint64_t address, size_t length, struct iovec *ret_iov, unsigned max_iov);
+/* Host pointers to guest RAM for I/O that runs outside the callback; valid for the machine's life. writable: the device will
+ * write there (ROM is -EFAULT). The range may need several pieces: fills up to max_iov, returns how many, or -EFAULT, -E2BIG. */
+int device_dma_map(struct device *d, uint64_t address, size_t length, bool writable, struct iovec *ret_iov, unsigned max_iov);
 
 /* Guest time in nanoseconds: stands still while paused (clock.h). */
 static inline uint64_t device_now(struct device *d)

@@ -36,11 +36,11 @@ struct slot {
 struct memory *memory_new(void);
 void memory_free(struct memory *m);
 
-/* Anonymous memory for slots: zeroed, not reserved, huge pages advised. NULL: none to be had. Unmapped by memory_free. */
-void *memory_allocate(struct memory *m, size_t size, const char *name);
+/* Anonymous memory for slots: zeroed, not reserved. NULL: none to be had. Unmapped by memory_free. */
+void *memory_allocate(struct memory *m, size_t size);
 
-void memory_map(struct memory *m, struct slot *slot, uint64_t base); /* a mapped slot moves. Slots must not overlap: the
-									earlier is cut by unmapping is the caller's affair */
+/* A mapped slot moves. false: it would lie on another slot (a guest can program that) and is not mapped at all. */
+bool memory_map(struct memory *m, struct slot *slot, uint64_t base);
 void memory_unmap(struct memory *m, struct slot *slot);
 
 /* All RAM slots (no NO_DMA). -EFAULT when any byte lies outside; nothing is copied then. */

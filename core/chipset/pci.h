@@ -19,6 +19,7 @@ enum pci_register { /* PCI 3.0 section 6.1 */
 	PCI_VENDOR_ID = 0x00, PCI_DEVICE_ID = 0x02, PCI_COMMAND = 0x04, PCI_STATUS = 0x06, PCI_REVISION = 0x08,
 	PCI_PROG_IF = 0x09, PCI_SUBCLASS = 0x0a, PCI_CLASS = 0x0b, PCI_CACHE_LINE = 0x0c, PCI_LATENCY = 0x0d,
 	PCI_HEADER_TYPE = 0x0e, PCI_BAR0 = 0x10, PCI_SUBSYSTEM_VENDOR_ID = 0x2c, PCI_SUBSYSTEM_ID = 0x2e,
+	PCI_BRIDGE_PRIMARY = 0x18, PCI_BRIDGE_SECONDARY = 0x19, PCI_BRIDGE_SUBORDINATE = 0x1a, /* header type 1 */
 	PCI_ROM_ADDRESS = 0x30, PCI_CAPABILITIES = 0x34, PCI_INTERRUPT_LINE = 0x3c, PCI_INTERRUPT_PIN = 0x3d,
 };
 enum pci_command { PCI_COMMAND_IO = 1, PCI_COMMAND_MEMORY = 2, PCI_COMMAND_MASTER = 4, PCI_COMMAND_INTX_OFF = 0x400 };
@@ -55,6 +56,7 @@ struct pci_device {
 	void (*config_written)(struct pci_device *p, unsigned reg, unsigned size);
 	/* Called before a configuration read is answered, for registers that live; NULL: none. */
 	void (*config_reading)(struct pci_device *p, unsigned reg, unsigned size);
+	void (*unplug)(struct pci_device *p); /* pci.c's: takes it off the bus when the device is destroyed */
 	struct pci_device *next;
 };
 
@@ -71,12 +73,23 @@ bool pci_bus_master(const struct pci_device *p);
 /* The fields of struct pci_device; first call in a PCI device's state(). Loading maps the BARs. */
 void pci_device_state(struct pci_device *p, struct state *s);
 
+/* A configuration access of 1, 2 or 4 bytes inside one double word, as the bus makes it; device lock held. */
+void pci_config_write(struct pci_device *p, unsigned reg, unsigned size, uint32_t value);
+uint32_t pci_config_read(struct pci_device *p, unsigned reg, unsigned size);
+
 /* ---- buses ---- */
 struct pci_bus;
 struct pci_bus *pci_bus_new_root(const struct board *board);
-void pci_bus_free(struct pci_bus *bus); /* the root frees those below */
-/* Registers the configuration mechanism #1 ports 0xcf8-0xcff; the root's own, not a device's. */
-void pci_bus_map_ports(struct pci_bus *root);
+void pci_bus_free(struct pci_bus *bus); /* after its devices. Harmless on NULL */
+/*
+ * Maps the configuration mechanism #1 ports 0xcf8-0xcff for host, the host bridge. An access to the data port takes the lock of
+ * the addressed function after host's: the one place where a callback reaches into another device, and only this way round.
+ * The byte 0xcf9 in their midst is the south bridge's reset control register (82371AB 4.1.6): setting its bit 2 calls reset,
+ * which must not block.
+ */
+void pci_bus_map_ports(struct pci_bus *root, struct device *host, void (*reset)(void *context), void *context);
+void pci_bus_state(struct pci_bus *root, struct state *s); /* from host's state() */
+void pci_bus_reset(struct pci_bus *root);                  /* from host's reset() */
 struct pci_device *pci_bus_device(struct pci_bus *bus, uint8_t devfn);
 /* PIRQ A-D (0-3) to a GSI: the south bridge's routing registers. gsi >= IRQ_GSI_COUNT: disabled. */
 void pci_bus_route(struct pci_bus *root, unsigned pirq, unsigned gsi);

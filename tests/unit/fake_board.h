@@ -9,6 +9,7 @@
 #ifndef VITRINE_FAKE_BOARD_H
 #define VITRINE_FAKE_BOARD_H
 
+#include "core/chipset/pci.h"
 #include "core/device.h"
 #include "core/memory.h"
 
@@ -41,9 +42,21 @@ uint64_t fake_read(struct fake_board *f, uint64_t address, unsigned size); /* MM
 void fake_write(struct fake_board *f, uint64_t address, unsigned size, uint64_t value);
 uint8_t *fake_ram(struct fake_board *f, uint64_t address); /* host pointer */
 
-/* The contract every device keeps: after `mess` has brought it into some state, save; load into a fresh one made with the
- * same config; save again; the streams are equal. Then with random I/O on all its regions from `seed`. Fails the test. */
+/*
+ * The contract every device keeps: random I/O on all its regions and time from `seed`; save; load into a fresh one made with the
+ * same config; save again: the streams are equal; then both go on with the same accesses and must answer alike, so that a field
+ * left out of state() is found. Fails the test. PCI devices: config->pci_bus is replaced by a bus of the twin's board, and the
+ * BARs are mapped at fake addresses first.
+ */
 void fake_check_state(const struct device_class *class, const struct device_config *config, unsigned seed);
+
+/* Gives the BARs addresses (I/O from 0xc000 up, memory from 0xe0000000 up, at least 256 bytes and 16 MiB apart) and switches
+ * I/O, memory and bus mastering on. A test's own bus is pci_bus_new_root(&f->board). */
+void fake_map_bars(struct pci_device *p);
+
+/* Called after each access of fake_check_state() if set: a test with blocks lets their I/O finish here. */
+extern void (*fake_settle)(void);
+
 /* Saves d's state (malloc'ed). */
 void *fake_save(struct device *d, size_t *ret_length);
 int fake_load(struct device *d, const void *data, size_t length);

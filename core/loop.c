@@ -120,6 +120,22 @@ void loop_post(struct loop *l, struct loop_work *work)
 		wake(l);
 }
 
+void loop_cancel(struct loop *l, struct loop_work *work)
+{
+	struct loop_work **at = &l->first;
+
+	pthread_mutex_lock(&l->lock);
+	while (*at && *at != work)
+		at = &(*at)->next;
+	if (*at) {
+		*at = work->next;
+		work->queued = 0;
+		if (!*at)
+			l->last = at;
+	}
+	pthread_mutex_unlock(&l->lock);
+}
+
 static struct loop_work *take_work(struct loop *l)
 {
 	struct loop_work *work;

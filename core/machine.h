@@ -15,6 +15,7 @@
 
 struct machine;
 struct block;
+struct clock;
 struct loop;
 struct screen;
 struct sound_ring;
@@ -33,7 +34,8 @@ struct machine_events { /* all called on the I/O thread */
 struct machine_options {
 	const struct appliance *appliance; /* borrowed for the call */
 	struct block **blocks;             /* one per appliance->drives[i], NULL: not to be plugged in. Borrowed, must outlive */
-	struct loop *loop;
+	struct loop *loop;                 /* borrowed, with `clock` in it */
+	struct clock *clock;               /* guest time; borrowed, stopped and at 0 */
 	int kvm_fd;                        /* borrowed, must outlive */
 	const void *bios, *vgabios;        /* firmware images, copied */
 	size_t bios_size, vgabios_size;
@@ -54,6 +56,7 @@ void machine_reset(struct machine *m);               /* the reset button; keeps 
 
 void machine_key(struct machine *m, unsigned evdev_code, bool down);
 void machine_release_keys(struct machine *m);
+void machine_power_button(struct machine *m);
 void machine_pointer(struct machine *m, int dx, int dy, int dz, unsigned buttons);
 /* Bytes typed into a serial port; returns how many were taken (the rest: later). */
 size_t machine_serial_input(struct machine *m, unsigned port, const uint8_t *data, size_t count);

@@ -32,12 +32,37 @@ struct device *fake_board_create(struct fake_board *f, const struct device_class
 
 uint64_t fake_in(struct fake_board *f, uint16_t port, unsigned size);
 void fake_out(struct fake_board *f, uint16_t port, unsigned size, uint64_t value);
-#define fake_inb(f, port) ((uint8_t)fake_in(f, port, 1))
-#define fake_inw(f, port) ((uint16_t)fake_in(f, port, 2))
-#define fake_inl(f, port) ((uint32_t)fake_in(f, port, 4))
-#define fake_outb(f, port, v) fake_out(f, port, 1, v)
-#define fake_outw(f, port, v) fake_out(f, port, 2, v)
-#define fake_outl(f, port, v) fake_out(f, port, 4, v)
+
+static inline uint8_t fake_inb(struct fake_board *f, uint16_t port)
+{
+	return (uint8_t)fake_in(f, port, 1);
+}
+
+static inline uint16_t fake_inw(struct fake_board *f, uint16_t port)
+{
+	return (uint16_t)fake_in(f, port, 2);
+}
+
+static inline uint32_t fake_inl(struct fake_board *f, uint16_t port)
+{
+	return (uint32_t)fake_in(f, port, 4);
+}
+
+static inline void fake_outb(struct fake_board *f, uint16_t port, uint8_t v)
+{
+	fake_out(f, port, 1, v);
+}
+
+static inline void fake_outw(struct fake_board *f, uint16_t port, uint16_t v)
+{
+	fake_out(f, port, 2, v);
+}
+
+static inline void fake_outl(struct fake_board *f, uint16_t port, uint32_t v)
+{
+	fake_out(f, port, 4, v);
+}
+
 uint64_t fake_read(struct fake_board *f, uint64_t address, unsigned size); /* MMIO or RAM */
 void fake_write(struct fake_board *f, uint64_t address, unsigned size, uint64_t value);
 uint8_t *fake_ram(struct fake_board *f, uint64_t address); /* host pointer */
@@ -49,6 +74,9 @@ uint8_t *fake_ram(struct fake_board *f, uint64_t address); /* host pointer */
  * BARs are mapped at fake addresses first.
  */
 void fake_check_state(const struct device_class *class, const struct device_config *config, unsigned seed);
+/* The same without failing the test: false, and text says what is wrong. */
+bool fake_state_holds(const struct device_class *class, const struct device_config *config, unsigned seed, char *text,
+		      size_t size);
 
 /* Gives the BARs addresses (I/O from 0xc000 up, memory from 0xe0000000 up, at least 256 bytes and 16 MiB apart) and switches
  * I/O, memory and bus mastering on. A test's own bus is pci_bus_new_root(&f->board). */

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One virtual machine on /dev/kvm: memory slots, interrupt controllers, CPUs and their threads. The only files of Vitrine that
+ * see <linux/kvm.h> are in this folder.
+ *
+ * Made and destroyed on the I/O thread. kvm_run() lets the CPUs go, kvm_stop() returns when all are outside KVM_RUN with their
+ * last I/O finished. A reset is a new struct kvm over the same memory: nothing of the old state can survive.
+ */
+#ifndef VITRINE_KVM_H
+#define VITRINE_KVM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vmformat/error.h"
+
+struct bus;
+struct irq_router;
+struct kvm;
+struct memory;
+
+#define KVM_MAX_CPUS 8 /* what the firmware and our tables are tested with */
+
+enum kvm_trouble {
+	KVM_TRIPLE_FAULT, /* the CPU shut down: a PC resets */
+	KVM_TROUBLE,      /* KVM cannot go on; the error says why */
+};
+
+struct kvm_options {
+	int kvm_fd;            /* /dev/kvm; borrowed, must outlive */
+	unsigned cpus;         /* 1 to KVM_MAX_CPUS */
+	unsigned cores_per_socket;
+	struct memory *memory; /* becomes its listener */
+	struct bus *bus;       /* exits go here; becomes its listener */
+	/* Called on a vCPU thread that then waits for kvm_stop(); must not block. */
+	void (*trouble)(void *context, enum kvm_trouble what, const struct error *e);
+	void *context;
+};
+
+int kvm_create(const struct kvm_options *options, struct kvm **ret_kvm, struct error *e);
+void kvm_destroy(struct kvm *kvm); /* stops first. Harmless on NULL */
+
+/* An irq_sink: KVM_IRQ_LINE_STATUS. */
+int kvm_set_irq(void *kvm, unsigned gsi, bool level);
+
+/* Guest time as KVM keeps it (kvmclock, TSC, LAPIC timers) goes on where kvm_stop() froze it. */
+void kvm_run(struct kvm *kvm);
+void kvm_stop(struct kvm *kvm);
+/* Any thread, does not wait: the CPUs stop as soon as they can; kvm_stop() must follow on the I/O thread. */
+void kvm_request_stop(struct kvm *kvm);
+
+/* Hands batched writes (regions with .coalesced) to their devices. I/O thread, before a device draws. */
+void kvm_flush_coalesced(struct kvm *kvm);
+
+#endif

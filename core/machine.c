@@ -1,0 +1,411 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * THE BOARD. One table per kind of machine says which chip sits in which PCI slot, so that a guest finds its devices where it left
+ * them (a card's slot is part of its name in Linux and Windows); one table lists the ISA chips, the same on all boards.
+ */
+#include "core/machine.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "core/machine_private.h"
+
+/* ---- the parts ---- */
+
+/* Fills what a part is told beyond its place; extra lives until the part is created. */
+union extra {
+	struct i440fx_config i440fx;
+	struct piix4_pm_config pm;
+	struct bridge_config bridge;
+	struct vga_config vga;
+	struct i8042_config i8042;
+	struct serial_config serial;
+	struct pit_config pit;
+	struct rtc_config rtc;
+};
+
+struct part {
+	const struct device_class *class;
+	const char *id;
+	uint8_t device, function; /* PCI */
+	uint16_t port;            /* ISA */
+	uint8_t irq_count, irqs[2];
+	void (*tell)(struct machine *m, const struct part *part, struct device_config *config, union extra *extra);
+	uint16_t model;           /* bridges: which */
+};
+
+static void tell_host(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
+{
+	(void)part, (void)config;
+	extra->i440fx = (struct i440fx_config){ .ram = m->ram, .bios = m->bios.host, .bios_size = m->bios.size,
+						.reset = machine_request_reset, .context = m };
+}
+
+static void tell_power(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
+{
+	(void)part, (void)config;
+	extra->pm = (struct piix4_pm_config){ .power_off = machine_request_power_off, .context = m };
+}
+
+static void tell_ide(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
+{
+	(void)part, (void)extra;
+	memcpy(config->blocks, m->ide_blocks, sizeof(m->ide_blocks));
+	config->extra = &m->ide;
+}
+
+static void tell_vga(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
+{
+	(void)part, (void)config;
+	extra->vga = (struct vga_config){ .screen = m->options.screen, .memory = m->video_memory,
+					  .memory_size = VIDEO_MEMORY, .rom = m->options.vgabios,
+					  .rom_size = m->options.vgabios_size };
+}
+
+static void tell_bridge(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
+{
+	(void)config;
+	extra->bridge = (struct bridge_config){ .vendor = 0x15ad, .device = part->model, .express = part->model == 0x07a0,
+						.ret_bus = &m->bridged[m->bridge_count++] };
+}
+
+static void tell_keyboard(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
+{
+	(void)part, (void)config;
+	extra->i8042 = (struct i8042_config){ .reset_cpu = machine_request_reset, .context = m };
+}
+
+static void tell_pit(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
+{
+	(void)part, (void)config;
+	extra->pit = (struct pit_config){ .sound = m->options.sound };
+}
+
+static void tell_rtc(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
+{
+	(void)part, (void)config;
+	extra->rtc = (struct rtc_config){ .epoch = (int64_t)time(NULL) + m->options.rtc_offset,
+					  .memory_below_4g = m->ram_low_size, .memory_above_4g = m->ram_high.size,
+					  .boot_order = { m->boot_order[0], m->boot_order[1], m->boot_order[2] },
+					  .cpus = m->cpus };
+}
+
+static void tell_serial(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
+{
+	struct serial_buffer *output = &m->outputs[part->class == &debugcon_class ? MACHINE_SERIALS : part->device];
+
+	(void)config;
+	extra->serial = (struct serial_config){ .output = machine_serial_output, .context = output };
+}
+
+/* QEMU's old board, and so the one that generic images were made on. */
+static const struct part generic_board[] = {
+	{ &i440fx_class, "host", 0x00, 0, .tell = tell_host },
+	{ &piix4_isa_class, "isa", 0x01, 0 },
+	{ &ide_class, "ide", 0x01, 1, .irq_count = 2, .irqs = { 14, 15 }, .tell = tell_ide },
+	{ &piix4_pm_class, "pm", 0x01, 3, .irq_count = 1, .irqs = { 9 }, .tell = tell_power },
+	{ &vga_class, "vga", 0x02, 0, .tell = tell_vga },
+	{ NULL },
+};
+
+/* VMware: the south bridge in slot 7, the screen in 15, a PCI bridge in 17 (slots 32 and up lie behind it) and root ports in 21
+ * to 24 (slots 160, 192, 224, 256). */
+static const struct part vmware_board[] = {
+	{ &i440fx_class, "host", 0x00, 0, .tell = tell_host },
+	{ &piix4_isa_class, "isa", 0x07, 0 },
+	{ &ide_class, "ide", 0x07, 1, .irq_count = 2, .irqs = { 14, 15 }, .tell = tell_ide },
+	{ &piix4_pm_class, "pm", 0x07, 3, .irq_count = 1, .irqs = { 9 }, .tell = tell_power },
+	{ &vga_class, "vga", 0x0f, 0, .tell = tell_vga },
+	{ &bridge_class, "pciBridge0", 0x11, 0, .tell = tell_bridge, .model = 0x0790 },
+	{ &bridge_class, "pciBridge4", 0x15, 0, .tell = tell_bridge, .model = 0x07a0 },
+	{ &bridge_class, "pciBridge5", 0x16, 0, .tell = tell_bridge, .model = 0x07a0 },
+	{ &bridge_class, "pciBridge6", 0x17, 0, .tell = tell_bridge, .model = 0x07a0 },
+	{ &bridge_class, "pciBridge7", 0x18, 0, .tell = tell_bridge, .model = 0x07a0 },
+	{ NULL },
+};
+
+/* VirtualBox with the PIIX3 chipset: power management sits alone in slot 7. */
+static const struct part virtualbox_board[] = {
+	{ &i440fx_class, "host", 0x00, 0, .tell = tell_host },
+	{ &piix4_isa_class, "isa", 0x01, 0 },
+	{ &ide_class, "ide", 0x01, 1, .irq_count = 2, .irqs = { 14, 15 }, .tell = tell_ide },
+	{ &vga_class, "vga", 0x02, 0, .tell = tell_vga },
+	{ &piix4_pm_class, "pm", 0x07, 0, .irq_count = 1, .irqs = { 9 }, .tell = tell_power },
+	{ NULL },
+};
+
+static const struct part *const boards[] = {
+	[ORIGIN_OTHER] = generic_board,
+	[ORIGIN_VMWARE] = vmware_board,
+	[ORIGIN_VIRTUALBOX] = virtualbox_board,
+};
+
+/* The 8259s, their ELCR, the I/O APIC and the local APICs are KVM's. `device` numbers the serial ports. */
+static const struct part isa_parts[] = {
+	{ &pit_class, "pit", .port = 0x40, .irq_count = 1, .irqs = { 0 }, .tell = tell_pit },
+	{ &i8042_class, "i8042", .port = 0x60, .irq_count = 2, .irqs = { 1, 12 }, .tell = tell_keyboard },
+	{ &rtc_class, "rtc", .port = 0x70, .irq_count = 1, .irqs = { 8 }, .tell = tell_rtc },
+	{ &port92_class, "port92", .port = 0x92, .tell = tell_keyboard },
+	{ &debugcon_class, "debugcon", .port = 0x402, .tell = tell_serial },
+	{ NULL },
+};
+
+/* COM1 is always there: nobody misses a port that answers, and a console on it can be read with --headless. */
+static const struct part serial_parts[MACHINE_SERIALS] = {
+	{ &serial_class, "serial0", .device = 0, .port = 0x3f8, .irq_count = 1, .irqs = { 4 }, .tell = tell_serial },
+	{ &serial_class, "serial1", .device = 1, .port = 0x2f8, .irq_count = 1, .irqs = { 3 }, .tell = tell_serial },
+	{ &serial_class, "serial2", .device = 2, .port = 0x3e8, .irq_count = 1, .irqs = { 4 }, .tell = tell_serial },
+	{ &serial_class, "serial3", .device = 3, .port = 0x2e8, .irq_count = 1, .irqs = { 3 }, .tell = tell_serial },
+};
+
+/* ---- putting them on ---- */
+
+int machine_add(struct machine *m, const struct device_class *class, const struct device_config *config,
+		struct device **ret_device, struct error *e)
+{
+	struct device *d;
+	int r = device_create(class, &m->board, config, &d, e);
+
+	if (r < 0)
+		return r;
+	d->next = m->devices;
+	m->devices = d;
+	if (ret_device)
+		*ret_device = d;
+	return 0;
+}
+
+static int add_part(struct machine *m, const struct part *part, struct device **ret_device, struct error *e)
+{
+	union extra extra = { 0 };
+	struct device_config config = {
+		.id = part->id,
+		.port = part->port,
+		.irq_count = part->irq_count,
+		.irqs = { part->irqs[0], part->irqs[1] },
+		.pci_bus = m->pci,
+		.pci_devfn = PCI_DEVFN(part->device, part->function),
+		.extra = &extra,
+	};
+
+	if (part->tell)
+		part->tell(m, part, &config, &extra);
+	return machine_add(m, part->class, &config, ret_device, e);
+}
+
+static struct device *find_device(struct machine *m, const struct device_class *class)
+{
+	struct device *d = m->devices;
+
+	while (d && d->class != class)
+		d = d->next;
+	return d;
+}
+
+static int add_parts(struct machine *m, const struct part *parts, struct error *e)
+{
+	int r = 0;
+
+	for (const struct part *part = parts; part->class && r >= 0; part++)
+		r = add_part(m, part, NULL, e);
+	return r;
+}
+
+static int add_serials(struct machine *m, const struct appliance *a, struct error *e)
+{
+	bool wanted[MACHINE_SERIALS] = { true };
+	int r = 0;
+
+	for (unsigned i = 0; i < a->serial_count; i++)
+		if (a->serials[i].number < MACHINE_SERIALS)
+			wanted[a->serials[i].number] = true;
+	for (unsigned i = 0; i < MACHINE_SERIALS && r >= 0; i++)
+		if (wanted[i])
+			r = add_part(m, &serial_parts[i], &m->serials[i], e);
+	return r;
+}
+
+static int add_board(struct machine *m, const struct appliance *a, struct error *e)
+{
+	int r;
+
+	m->pci = pci_bus_new_root(&m->board);
+	if (!m->pci)
+		return error_set(e, -ENOMEM, "not enough memory for the machine's board");
+	r = add_parts(m, boards[a->origin], e);
+	r = r < 0 ? r : add_parts(m, isa_parts, e);
+	r = r < 0 ? r : add_serials(m, a, e);
+	r = r < 0 ? r : firmware_add_fw_cfg(m, e);
+	m->keyboard = find_device(m, &i8042_class);
+	m->power = find_device(m, &piix4_pm_class);
+	m->vga = find_device(m, &vga_class);
+	return r;
+}
+
+/* ---- drives ---- */
+
+static bool on_ide(const struct appliance_drive *drive)
+{
+	return drive->bus == APPLIANCE_IDE && drive->controller < 2 && drive->unit < 2;
+}
+
+static void plug_drives(struct machine *m, const struct appliance *a, struct block **blocks)
+{
+	for (unsigned i = 0; i < a->drive_count; i++) {
+		const struct appliance_drive *drive = &a->drives[i];
+		unsigned place = drive->controller * 2 + drive->unit;
+
+		if (!on_ide(drive) || !blocks[i])
+			continue;
+		m->ide_blocks[place] = blocks[i];
+		m->ide.cdrom[place] = drive->kind == DRIVE_CDROM;
+	}
+}
+
+unsigned machine_review(struct appliance *a)
+{
+	unsigned lacking = 0;
+
+	for (unsigned i = 0; i < a->drive_count; i++) {
+		const struct appliance_drive *drive = &a->drives[i];
+		const char *model = drive->kind == DRIVE_FLOPPY ? "floppy" : "";
+		char name[32];
+
+		if (on_ide(drive))
+			continue;
+		for (unsigned c = 0; c < a->controller_count; c++)
+			if (a->controllers[c].bus == drive->bus && a->controllers[c].number == drive->controller)
+				model = a->controllers[c].model;
+		appliance_drive_name(drive, name);
+		appliance_remark(a, 0, name, "its controller (%s) is not in this version of Vitrine, so it is not plugged in",
+				 *model ? model : "not named");
+		lacking += drive->kind == DRIVE_DISK;
+	}
+	if (a->firmware == FIRMWARE_EFI)
+		appliance_remark(a, 0, "firmware", "EFI is not in this version of Vitrine; the machine starts with a BIOS");
+	if (a->nic_count)
+		appliance_remark(a, 0, "ethernet", "network cards are not in this version of Vitrine; the machine is offline");
+	if (*a->sound)
+		appliance_remark(a, 0, "sound", "sound cards are not in this version of Vitrine; only the speaker is heard");
+	if (a->usb)
+		appliance_remark(a, 0, "usb", "USB is not in this version of Vitrine; keyboard and mouse are PS/2");
+	if (a->cpus > KVM_MAX_CPUS)
+		appliance_remark(a, 0, "numvcpus", "the machine gets %u CPUs instead of %u", KVM_MAX_CPUS, a->cpus);
+	return lacking;
+}
+
+/* ---- memory ---- */
+
+#define BELOW_4G_MAX 0xc0000000ull /* the last gigabyte is for devices, ROM and APICs */
+#define VGA_HOLE 0xa0000u
+#define MEMORY_MIN (16ull << 20)   /* the BIOS needs some */
+
+/* RAM: below the VGA's hole and the BIOS area one slot; that area is the host bridge's affair; then from 1 MiB up. */
+static int add_memory(struct machine *m, const struct appliance *a, struct error *e)
+{
+	uint64_t low, high;
+	uint8_t *ram;
+	long pages = sysconf(_SC_PHYS_PAGES);
+
+	m->memory = MAX(a->memory, MEMORY_MIN);
+	if (pages > 0 && m->memory > (uint64_t)pages * 4096)
+		return error_set(e, -ENOMEM, "%s wants %llu MB of memory, this computer has %llu MB; lower memsize in its "
+				 "configuration file", a->name, (unsigned long long)(m->memory >> 20),
+				 (unsigned long long)pages * 4096 >> 20);
+	low = MIN(m->memory, BELOW_4G_MAX);
+	high = m->memory - low;
+	ram = memory_allocate(m->board.memory, m->memory);
+	if (!ram)
+		return error_set(e, -ENOMEM, "%s wants %llu MB of memory, which this computer does not give; close other "
+				 "programs, or lower memsize in its configuration file", a->name,
+				 (unsigned long long)(m->memory >> 20));
+	m->ram = ram;
+	m->ram_low_size = low;
+	m->ram_high = (struct slot){ .name = "ram above 4 GiB", .size = high, .host = ram + low };
+	m->ram_base = (struct slot){ .name = "base ram", .size = VGA_HOLE, .host = ram };
+	m->ram_main = (struct slot){ .name = "main ram", .size = low - 0x100000, .host = ram + 0x100000 };
+	memory_map(m->board.memory, &m->ram_base, 0);
+	memory_map(m->board.memory, &m->ram_main, 0x100000);
+	if (high)
+		memory_map(m->board.memory, &m->ram_high, 1ull << 32);
+	return 0;
+}
+
+static int add_bios(struct machine *m, struct error *e)
+{
+	size_t size = m->options.bios_size;
+	uint8_t *rom;
+
+	/* Below its end at 4 GiB lie KVM's own pages and the I/O APIC's: 16 MiB is the most a PC ever had. */
+	if (size < 0x10000 || size & 0xffff || size > 256u << 10)
+		return error_set(e, -EINVAL, "the firmware image has %zu bytes; a PC BIOS of 64 to 256 KiB is needed: reinstall "
+				 "the package seabios", size);
+	rom = memory_allocate(m->board.memory, size);
+	m->video_memory = memory_allocate(m->board.memory, VIDEO_MEMORY);
+	if (!rom || !m->video_memory)
+		return error_set(e, -ENOMEM, "not enough memory for the machine's board; close other programs");
+	memcpy(rom, m->options.bios, size);
+	m->bios = (struct slot){ .name = "bios", .size = size, .host = rom, .flags = SLOT_READONLY };
+	memory_map(m->board.memory, &m->bios, (1ull << 32) - size);
+	return 0;
+}
+
+/* ---- the machine ---- */
+
+static int read_uuid(struct machine *m, const struct appliance *a)
+{
+	for (unsigned i = 0; i < 16 && strlen(a->uuid) == 32; i++)
+		if (sscanf(a->uuid + 2 * i, "%2hhx", &m->uuid[i]) != 1)
+			return -EINVAL;
+	return 0;
+}
+
+int machine_create(const struct machine_options *options, struct machine **ret_machine, struct error *e)
+{
+	const struct appliance *a = options->appliance;
+	struct machine *m = calloc(1, sizeof(*m));
+	int r;
+
+	if (!m)
+		return error_set(e, -ENOMEM, "not enough memory for the machine");
+	m->options = *options;
+	m->cpus = MAX(1u, MIN(a->cpus, KVM_MAX_CPUS));
+	m->cores_per_socket = MAX(1u, MIN(a->cores_per_socket, m->cpus));
+	read_uuid(m, a);
+	firmware_boot_order(m, a);
+	r = machine_prepare_run(m, e);
+	r = r < 0 ? r : add_memory(m, a, e);
+	r = r < 0 ? r : add_bios(m, e);
+	if (r >= 0)
+		plug_drives(m, a, options->blocks);
+	r = r < 0 ? r : add_board(m, a, e);
+	r = r < 0 ? r : machine_start_kvm(m, e);
+	if (r < 0) {
+		machine_destroy(m);
+		return r;
+	}
+	*ret_machine = m;
+	return 0;
+}
+
+void machine_destroy(struct machine *m)
+{
+	if (!m)
+		return;
+	if (m->running)
+		machine_pause(m);
+	kvm_destroy(m->kvm);
+	m->kvm = NULL;
+	while (m->devices) { /* the last first: what is behind a bridge before the bridge */
+		struct device *d = m->devices;
+
+		m->devices = d->next;
+		device_destroy(d);
+	}
+	pci_bus_free(m->pci);
+	machine_finish_run(m);
+	free(m);
+}

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* What the parts list (machine.c), the firmware's tables (machine_firmware.c) and the life of a machine (machine_run.c) share. */
+#ifndef VITRINE_MACHINE_PRIVATE_H
+#define VITRINE_MACHINE_PRIVATE_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "core/chipset/chipset.h"
+#include "core/cpu/kvm.h"
+#include "core/device.h"
+#include "core/legacy/legacy.h"
+#include "core/loop.h"
+#include "core/machine.h"
+#include "core/memory.h"
+#include "core/storage/block.h"
+#include "core/storage/ide.h"
+#include "core/video/vga.h"
+
+#define MACHINE_SERIALS 4
+#define DEBUG_PORT 255u /* machine_events.serial_output's number for the debug console */
+#define VIDEO_MEMORY (16u << 20) /* 2560x1600x32 */
+
+/* What the guest wrote to one serial port and the I/O thread has not told yet. */
+struct serial_buffer {
+	struct machine *machine;
+	unsigned port;
+	pthread_mutex_t lock; /* a leaf: the port's callback fills it under the device's lock */
+	uint8_t *data;
+	size_t count, room;
+	struct loop_work work;
+};
+
+/* Things that only the I/O thread can do, asked for by a vCPU or a device. */
+enum machine_request { REQUEST_RESET = 1, REQUEST_POWER_OFF = 2, REQUEST_TROUBLE = 4 };
+
+struct machine {
+	struct machine_options options;
+	struct board board;
+	struct kvm *kvm;
+	struct slot ram_base, ram_main, ram_high, bios;
+	uint8_t *ram;             /* host address of guest physical 0; contiguous up to ram_low_size */
+	uint64_t ram_low_size;    /* bytes below 4 GiB */
+	uint64_t memory;          /* bytes of RAM in all */
+	unsigned cpus, cores_per_socket;
+	uint8_t boot_order[3];    /* rtc_config's */
+	char boot_list[512];      /* fw_cfg's "bootorder" */
+	uint8_t uuid[16];
+	uint8_t *video_memory;
+	struct pci_bus *pci;
+	struct pci_bus *bridged[8]; /* behind the bridges, in the parts list's order */
+	unsigned bridge_count;
+	struct block *ide_blocks[4];
+	struct ide_config ide;
+	struct device *devices;   /* the last created first */
+	struct device *keyboard, *power, *vga, *serials[MACHINE_SERIALS];
+	struct serial_buffer outputs[MACHINE_SERIALS + 1]; /* the last is the debug console's */
+
+	/* I/O thread */
+	bool running, frame_wanted, frame_armed;
+	struct loop_source frame_source; /* a timerfd: the next look at the screen */
+	struct loop_work request_work;
+	atomic_uint requests;
+	pthread_mutex_t trouble_lock;
+	struct error trouble;     /* the words for REQUEST_TROUBLE; under trouble_lock */
+};
+
+/* machine_firmware.c */
+void firmware_boot_order(struct machine *m, const struct appliance *a);
+int firmware_add_fw_cfg(struct machine *m, struct error *e);
+
+/* machine.c: adds one part to the board. */
+int machine_add(struct machine *m, const struct device_class *class, const struct device_config *config,
+		struct device **ret_device, struct error *e);
+
+/* machine_run.c: the wires' other ends. */
+void machine_request(void *machine, enum machine_request what);
+void machine_request_reset(void *machine);
+void machine_request_power_off(void *machine);
+void machine_trouble(void *machine, enum kvm_trouble what, const struct error *e);
+void machine_serial_output(void *serial_buffer, const uint8_t *data, size_t count);
+int machine_start_kvm(struct machine *m, struct error *e);
+int machine_prepare_run(struct machine *m, struct error *e);
+void machine_finish_run(struct machine *m);
+
+#endif

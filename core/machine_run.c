@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: MIT */
+/* The life of a machine: run, pause, reset, and what vCPUs and devices ask the I/O thread for. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#include "core/machine_private.h"
+
+#define FRAME_NS (NS_PER_SECOND / 62)      /* a little under 1/60 s: the player's frame clock sets the pace */
+#define OUTPUT_MAX (1u << 20)              /* bytes a guest may write to a port before anybody reads; then they are lost */
+#define OUTPUT_MIN 512u
+
+/* ---- requests ---- */
+
+void machine_request(void *context, enum machine_request what)
+{
+	struct machine *m = context;
+
+	atomic_fetch_or(&m->requests, what);
+	if (m->kvm)
+		kvm_request_stop(m->kvm); /* the guest must not run on after it asked for a reset */
+	loop_post(m->options.loop, &m->request_work);
+}
+
+void machine_request_reset(void *context)
+{
+	machine_request(context, REQUEST_RESET);
+}
+
+void machine_request_power_off(void *context)
+{
+	machine_request(context, REQUEST_POWER_OFF);
+}
+
+void machine_trouble(void *context, enum kvm_trouble what, const struct error *e)
+{
+	struct machine *m = context;
+
+	if (what == KVM_TROUBLE) {
+		pthread_mutex_lock(&m->trouble_lock);
+		if (!m->trouble.code)
+			m->trouble = *e;
+		pthread_mutex_unlock(&m->trouble_lock);
+	}
+	machine_request(m, what == KVM_TROUBLE ? REQUEST_TROUBLE : REQUEST_RESET);
+}
+
+static void stop_for(struct machine *m, enum machine_stop why)
+{
+	struct error e;
+
+	machine_pause(m);
+	pthread_mutex_lock(&m->trouble_lock);
+	e = m->trouble;
+	m->trouble = (struct error){ 0 };
+	pthread_mutex_unlock(&m->trouble_lock);
+	m->options.events.stopped(m->options.events.context, why, why == MACHINE_STOP_ERROR ? &e : NULL);
+}
+
+static void serve_requests(struct loop_work *work)
+{
+	struct machine *m = container_of(work, struct machine, request_work);
+	unsigned requests = atomic_exchange(&m->requests, 0);
+
+	if (requests & REQUEST_TROUBLE)
+		stop_for(m, MACHINE_STOP_ERROR);
+	else if (requests & REQUEST_POWER_OFF)
+		stop_for(m, MACHINE_STOP_POWER_OFF);
+	else if (requests & REQUEST_RESET)
+		machine_reset(m);
+}
+
+/* ---- serial output ---- */
+
+static void tell_output(struct loop_work *work)
+{
+	struct serial_buffer *b = container_of(work, struct serial_buffer, work);
+	const struct machine_events *events = &b->machine->options.events;
+	uint8_t *data;
+	size_t count;
+
+	pthread_mutex_lock(&b->lock);
+	data = b->data;
+	count = b->count;
+	b->data = NULL;
+	b->count = b->room = 0;
+	pthread_mutex_unlock(&b->lock);
+	if (count)
+		events->serial_output(events->context, b->port, data, count);
+	free(data);
+}
+
+void machine_serial_output(void *context, const uint8_t *data, size_t count)
+{
+	struct serial_buffer *b = context;
+
+	pthread_mutex_lock(&b->lock);
+	if (b->room - b->count < count && b->count + count <= OUTPUT_MAX) {
+		size_t room = MAX(OUTPUT_MIN, 2 * (b->count + count));
+		uint8_t *grown = realloc(b->data, room);
+
+		if (grown) {
+			b->data = grown;
+			b->room = room;
+		}
+	}
+	if (b->room - b->count >= count) {
+		memcpy(b->data + b->count, data, count);
+		b->count += count;
+	}
+	pthread_mutex_unlock(&b->lock);
+	loop_post(b->machine->options.loop, &b->work);
+}
+
+size_t machine_serial_input(struct machine *m, unsigned port, const uint8_t *data, size_t count)
+{
+	struct device *d = port < MACHINE_SERIALS ? m->serials[port] : NULL;
+	size_t taken;
+
+	if (!d)
+		return count; /* nobody is plugged in: as on a cable that ends in the air */
+	device_lock(d);
+	taken = serial_input(d, data, count);
+	device_unlock(d);
+	return taken;
+}
+
+/* ---- keyboard and pointer ---- */
+
+void machine_key(struct machine *m, unsigned evdev_code, bool down)
+{
+	device_lock(m->keyboard);
+	i8042_key(m->keyboard, evdev_code, down);
+	device_unlock(m->keyboard);
+}
+
+void machine_release_keys(struct machine *m)
+{
+	device_lock(m->keyboard);
+	i8042_release_keys(m->keyboard);
+	device_unlock(m->keyboard);
+}
+
+void machine_pointer(struct machine *m, int dx, int dy, int dz, unsigned buttons)
+{
+	device_lock(m->keyboard);
+	i8042_pointer(m->keyboard, dx, dy, dz, buttons);
+	device_unlock(m->keyboard);
+}
+
+void machine_power_button(struct machine *m)
+{
+	device_lock(m->power);
+	piix4_pm_power_button(m->power);
+	device_unlock(m->power);
+}
+
+/* ---- screen ---- */
+
+static void draw(struct machine *m)
+{
+	struct screen *screen = m->options.screen;
+
+	kvm_flush_coalesced(m->kvm);
+	device_lock(m->vga);
+	vga_refresh(m->vga);
+	device_unlock(m->vga);
+	if (screen && screen->changed && (screen->size_changed || screen->x0 < screen->x1))
+		screen->changed(screen->context, screen);
+}
+
+static void arm_frame(struct machine *m, uint64_t ns)
+{
+	struct itimerspec spec = { .it_value.tv_nsec = (long)ns };
+
+	timerfd_settime(m->frame_source.fd, 0, &spec, NULL);
+}
+
+/* One look at the screen; as long as somebody waits for a change and the guest runs, another follows. */
+static void frame_due(void *context, uint32_t events)
+{
+	struct machine *m = context;
+	uint64_t count;
+
+	(void)events;
+	if (read(m->frame_source.fd, &count, sizeof(count)) < 0 || !m->kvm)
+		return;
+	m->frame_armed = false;
+	if (!m->frame_wanted)
+		return;
+	m->frame_armed = m->running;
+	if (m->frame_armed)
+		arm_frame(m, FRAME_NS);
+	draw(m);
+}
+
+void machine_refresh_screen(struct machine *m, bool wanted)
+{
+	m->frame_wanted = wanted;
+	if (wanted && !m->frame_armed) {
+		m->frame_armed = true;
+		arm_frame(m, 1);
+	}
+}
+
+/* ---- run, pause, reset ---- */
+
+static void call(struct device *d, void (*callback)(struct device *))
+{
+	device_lock(d);
+	callback(d);
+	device_unlock(d);
+}
+
+int machine_run(struct machine *m, struct error *e)
+{
+	(void)e;
+	if (m->running)
+		return 0;
+	for (struct device *d = m->devices; d; d = d->next)
+		if (d->class->resume)
+			call(d, d->class->resume);
+	m->running = true;
+	clock_start(m->board.clock);
+	kvm_run(m->kvm);
+	if (m->frame_wanted)
+		machine_refresh_screen(m, true);
+	return 0;
+}
+
+/* The CPUs first: nobody submits any more. Then guest time; then what is in flight comes home, and devices end what they do on
+ * the host by themselves. */
+void machine_pause(struct machine *m)
+{
+	if (!m->running)
+		return;
+	kvm_stop(m->kvm);
+	clock_stop(m->board.clock);
+	for (size_t i = 0; i < ARRAY_SIZE(m->ide_blocks); i++)
+		if (m->ide_blocks[i])
+			block_drain(m->ide_blocks[i]);
+	for (struct device *d = m->devices; d; d = d->next)
+		if (d->class->pause)
+			call(d, d->class->pause);
+	m->running = false;
+	if (m->frame_wanted)
+		draw(m);
+}
+
+bool machine_running(const struct machine *m)
+{
+	return m->running;
+}
+
+static int sink(void *context, unsigned gsi, bool level)
+{
+	struct machine *m = context;
+
+	return m->kvm ? kvm_set_irq(m->kvm, gsi, level) : 1;
+}
+
+/* KVM with everything as at power-on, and the devices too; RAM keeps what it held, as on a PC. */
+int machine_start_kvm(struct machine *m, struct error *e)
+{
+	struct kvm_options options = { .kvm_fd = m->options.kvm_fd, .cpus = m->cpus, .cores_per_socket = m->cores_per_socket,
+				       .memory = m->board.memory, .bus = m->board.bus, .trouble = machine_trouble,
+				       .context = m };
+
+	int r;
+
+	for (struct device *d = m->devices; d; d = d->next)
+		if (d->class->reset)
+			call(d, d->class->reset);
+	r = kvm_create(&options, &m->kvm, e);
+	if (r >= 0)
+		irq_router_resync(m->board.irq);
+	return r;
+}
+
+void machine_reset(struct machine *m)
+{
+	bool running = m->running;
+	struct error e = { 0 };
+
+	machine_pause(m);
+	kvm_destroy(m->kvm);
+	m->kvm = NULL;
+	atomic_store(&m->requests, 0);
+	if (machine_start_kvm(m, &e) < 0) {
+		m->options.events.stopped(m->options.events.context, MACHINE_STOP_ERROR, &e);
+		return;
+	}
+	if (running)
+		machine_run(m, &e);
+}
+
+/* ---- making and unmaking ---- */
+
+int machine_prepare_run(struct machine *m, struct error *e)
+{
+	m->board = (struct board){ .bus = bus_new(), .memory = memory_new(), .irq = irq_router_new(sink, m),
+				   .clock = m->options.clock };
+	m->request_work.run = serve_requests;
+	pthread_mutex_init(&m->trouble_lock, NULL);
+	for (unsigned i = 0; i <= MACHINE_SERIALS; i++) {
+		m->outputs[i] = (struct serial_buffer){ .machine = m, .port = i < MACHINE_SERIALS ? i : DEBUG_PORT,
+							.work.run = tell_output };
+		pthread_mutex_init(&m->outputs[i].lock, NULL);
+	}
+	m->frame_source = (struct loop_source){ .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
+						.events = EPOLLIN, .ready = frame_due, .context = m };
+	if (!m->board.bus || !m->board.memory || !m->board.irq || m->frame_source.fd < 0 ||
+	    loop_add(m->options.loop, &m->frame_source) < 0)
+		return error_set(e, -ENOMEM, "not enough memory or descriptors for the machine; close other programs");
+	return 0;
+}
+
+void machine_finish_run(struct machine *m)
+{
+	loop_remove(m->options.loop, &m->frame_source);
+	if (m->frame_source.fd >= 0)
+		close(m->frame_source.fd);
+	loop_cancel(m->options.loop, &m->request_work);
+	for (unsigned i = 0; i <= MACHINE_SERIALS; i++) {
+		loop_cancel(m->options.loop, &m->outputs[i].work);
+		free(m->outputs[i].data);
+		pthread_mutex_destroy(&m->outputs[i].lock);
+	}
+	bus_free(m->board.bus);
+	memory_free(m->board.memory);
+	irq_router_free(m->board.irq);
+	pthread_mutex_destroy(&m->trouble_lock);
+}

@@ -7,6 +7,8 @@
 #include "core/chipset/chipset.h"
 
 #define PMBASE 0x40
+#define DEVACTB 0x58
+#define DEVACTB_APMC_EN (1u << 25)
 #define PMREGMISC 0x80 /* bit 0: the I/O space answers */
 #define SMBBA 0x90
 #define SMBHSTCFG 0xd2
@@ -202,6 +204,8 @@ static void piix4_pm_reset(struct device *d)
 	pci_device_reset(&p->pci);
 	le16_store(p->pci.config + PMBASE, 1); /* bit 0: an I/O address */
 	memset(p->pci.config + 0x44, 0, 0x3c);
+	/* SeaBIOS sets up SMM, and waits for an SMI that never comes, unless it finds APMC_EN set. */
+	le32_store(p->pci.config + DEVACTB, DEVACTB_APMC_EN);
 	p->pci.config[PMREGMISC] = 0;
 	le32_store(p->pci.config + SMBBA, 1);
 	p->status = p->enable = p->control = 0;

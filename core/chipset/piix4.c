@@ -8,8 +8,6 @@
 
 #define PIRQRC 0x60 /* to 0x63: PIRQ A-D route control */
 #define PIRQ_DISABLED 0x80
-#define DEVACTB 0x58
-#define DEVACTB_APMC_EN (1u << 25)
 #define ROUTABLE 0xdef8u /* IRQ 3-7, 9-12, 14, 15; the others are reserved (4.1.10) */
 
 struct piix4_isa {
@@ -42,7 +40,7 @@ static uint64_t apm_read(struct device *d, struct region *r, uint64_t offset, un
 	return offset ? p->apms : p->apmc;
 }
 
-/* A write to APMC would raise an SMI; there is no SMM, and nobody needs it (see DEVACTB below). */
+/* A write to APMC would raise an SMI; there is no SMM (acpi.c's DEVACTB says so to the BIOS). */
 static void apm_write(struct device *d, struct region *r, uint64_t offset, unsigned size, uint64_t value)
 {
 	struct piix4_isa *p = (struct piix4_isa *)d;
@@ -83,8 +81,6 @@ static void piix4_isa_reset(struct device *d)
 	struct piix4_isa *p = (struct piix4_isa *)d;
 
 	memset(p->pci.config + PIRQRC, PIRQ_DISABLED, 4);
-	/* SeaBIOS sets up SMM, and waits for an SMI that never comes, unless it finds APMC_EN set. */
-	le32_store(p->pci.config + DEVACTB, DEVACTB_APMC_EN);
 	p->apmc = p->apms = 0;
 	route(p);
 }

@@ -10,6 +10,8 @@
 #define FONT 0x6000
 #define PAGE_TABLES 0x70000		/* PML4, PDPT, four page directories */
 #define STACK 0x70000
+#define TSS 0x78000			/* with an I/O permission map of zeros: every port is allowed */
+#define TSS_SIZE (104 + 8192 + 1)
 #define CHUNK 64			/* sectors a read: within one 64 KiB segment */
 
 	.section .boot, "ax", @progbits
@@ -89,8 +91,10 @@ boot:	cli
 	movw	%ax, %es
 	xorw	%di, %di
 	xorl	%eax, %eax
-	movw	$0x6000 / 4, %cx
+	movw	$(TSS + TSS_SIZE + 3 - PAGE_TABLES) / 4, %cx
 	rep	stosl
+	movb	$104, %es:(TSS - PAGE_TABLES + 102)
+	movb	$0xff, %es:(TSS - PAGE_TABLES + TSS_SIZE - 1)
 	movl	$PAGE_TABLES + 0x1007, %es:0
 	movl	$PAGE_TABLES + 0x2007, %eax
 	movw	$0x1000, %di
@@ -136,6 +140,8 @@ long_mode:
 	movl	$0x1b, %eax
 	movl	%eax, %ds
 	movl	%eax, %es
+	movl	$0x28, %eax		/* IOPL 3 would do; an emulated ring 3 looks at the map all the same */
+	ltr	%ax
 	pushq	$0x1b
 	pushq	$STACK
 	pushq	$0x3002			/* IOPL 3, interrupts off */
@@ -149,6 +155,8 @@ gdt:	.quad	0
 	.quad	0x00cf92000000ffff	/* 10: ring 0, data */
 	.quad	0x00cff2000000ffff	/* 18: ring 3, data */
 	.quad	0x00affa000000ffff	/* 20: ring 3, 64-bit code */
+	.quad	0x0000890000000000 | (TSS & 0xffffff) << 16 | (TSS_SIZE - 1) /* 28: the task's state */
+	.quad	0
 gdt_pointer:
 	.word	. - gdt - 1
 	.long	gdt

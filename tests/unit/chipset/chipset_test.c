@@ -167,7 +167,7 @@ static void apmc_enable_is_set_so_that_the_bios_does_not_wait_for_smm(void **sta
 	struct board_under_test *b = make();
 
 	(void)state;
-	assert_true(config(b, 0, 1, 0, 0x58) & 1u << 25);
+	assert_true(config(b, 0, 1, 3, 0x58) & 1u << 25);
 	fake_outb(b->f, 0xb2, 0x12);
 	fake_outb(b->f, 0xb3, 0x34);
 	assert_int_equal(fake_inw(b->f, 0xb2), 0x3412);

@@ -77,6 +77,10 @@ int disk_read(struct disk *disk, uint64_t offset, void *buffer, size_t length);
 /* Closes the disk and its parents. Harmless on NULL. */
 void disk_close(struct disk *disk);
 
+/* For formats: file `name` has `size` of the `needed` bytes. Fills e in words ("debian.vmdk ends after 1.0 of 3.2 GB; ...") and
+ * returns -ENODATA. needed 0: nobody knows. */
+int disk_truncated(struct error *e, const char *name, uint64_t size, uint64_t needed);
+
 /* The explicit table of formats, ended by NULL (disk_formats.c). */
 extern const struct disk_format *const disk_formats[];
 

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+#include "vmformat/disk.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "vmformat/bytes.h"
+#include "vmformat/disk_formats.h"
+#include "vmformat/vmdk.h"
+
+/*
+ * What the probes see: up to the end of the volume descriptors of a disc, 16 sectors of 2,048 bytes from
+ * sector 16 on.
+ */
+#define HEAD_SIZE (64u << 10)
+
+static int read_head(const struct file *file, uint8_t *head, struct error *e)
+{
+	size_t length = (size_t)MIN(file->size, HEAD_SIZE);
+	int r = file_read(file, 0, head, length);
+
+	if (r < 0)
+		return error_set(e, r, "%s cannot be read: %s", file->name, strerror(-r));
+	memset(head + length, 0, HEAD_SIZE - length);
+	return 0;
+}
+
+static const struct disk_format *find_by_content(const struct file *file, const uint8_t *head, struct error *e)
+{
+	if (disk_refuse_foreign(file, head, HEAD_SIZE, e) < 0)
+		return NULL;
+	for (const struct disk_format *const *format = disk_formats; *format; format++)
+		if ((*format)->probe(file, head, HEAD_SIZE))
+			return *format;
+	error_set(e, -EINVAL, "%s is no disk image that Vitrine knows", file->name);
+	return NULL;
+}
+
+static int probe(const struct file *file, const struct disk_format **ret_format, struct error *e)
+{
+	struct error refusal = { 0 };
+	uint8_t *head;
+	int r;
+
+	if (file->size == 0)
+		return error_set(e, -ENODATA, "%s is empty; the download probably failed. Download it again.",
+				 file->name);
+	head = malloc(HEAD_SIZE);
+	if (!head)
+		return error_set(e, -ENOMEM, "%s: not enough memory", file->name);
+	r = read_head(file, head, &refusal);
+	*ret_format = r < 0 ? NULL : find_by_content(file, head, &refusal);
+	free(head);
+	return *ret_format ? 0 : error_set(e, refusal.code, "%s", refusal.text);
+}
+
+static int open_with(const struct disk_format *format, struct file *file, const struct files *files,
+		     struct disk **ret_disk, struct error *e)
+{
+	struct disk *disk = calloc(1, sizeof(*disk));
+	int r;
+
+	if (!disk)
+		return error_set(e, -ENOMEM, "%s: not enough memory", file->name);
+	disk->format = format;
+	snprintf(disk->name, sizeof(disk->name), "%s", file->name);
+	r = format->open(disk, file, files, e);
+	if (r < 0) {
+		disk_close(disk);
+		return r;
+	}
+	*ret_disk = disk;
+	return 0;
+}
+
+/* file is a piece of the split disk that the descriptor `whole` describes. */
+static int open_whole(struct file *file, struct file *whole, const struct files *files, struct disk **ret_disk,
+		      struct error *e)
+{
+	int r = open_with(&vmdk_format, whole, files, ret_disk, e);
+
+	file_close(r < 0 ? whole : file);
+	return r;
+}
+
+int disk_open(struct file *file, const struct files *files, struct disk **ret_disk, struct error *e)
+{
+	const struct disk_format *format;
+	struct file whole;
+	int r;
+
+	/* Before its content is looked at: a flat piece has only what a guest wrote. */
+	if (vmdk_find_whole(file, files, &whole))
+		return open_whole(file, &whole, files, ret_disk, e);
+	r = probe(file, &format, e);
+	if (r < 0)
+		return r;
+	return open_with(format, file, files, ret_disk, e);
+}
+
+int disk_open_as(const char *name, struct file *file, const struct files *files, struct disk **ret_disk,
+		 struct error *e)
+{
+	for (const struct disk_format *const *format = disk_formats; *format; format++)
+		if (strcmp((*format)->name, name) == 0)
+			return open_with(*format, file, files, ret_disk, e);
+	return error_set(e, -EINVAL, "%s: there is no disk format \"%s\"", file->name, name);
+}
+
+int disk_map(struct disk *disk, uint64_t offset, uint64_t length, struct disk_extent *ret_extent,
+	     struct disk **ret_owner)
+{
+	if (length == 0 || !range_within(offset, length, disk->capacity))
+		return -EINVAL;
+	for (;;) {
+		int r = disk->format->map(disk, offset, length, ret_extent);
+
+		if (r < 0)
+			return r;
+		if (ret_owner)
+			*ret_owner = disk;
+		if (ret_extent->kind != DISK_PARENT)
+			return 0;
+		length = ret_extent->length;
+		disk = disk->parent;
+		/* A parent may be smaller than its child; what lies behind its end was never written. */
+		if (!disk || offset >= disk->capacity) {
+			ret_extent->kind = DISK_ZERO;
+			return 0;
+		}
+		length = MIN(length, disk->capacity - offset);
+	}
+}
+
+static int read_data(const struct disk_extent *extent, uint8_t *to)
+{
+	/*
+	 * Formats answer only with ranges that they found to be inside the file; it may have been cut since.
+	 */
+	const struct file window = { .fd = extent->fd, .start = extent->fd_offset, .size = extent->length };
+
+	return file_read(&window, 0, to, (size_t)extent->length);
+}
+
+static int read_packed(struct disk *owner, const struct disk_extent *extent, uint64_t offset, uint8_t *to)
+{
+	uint8_t *unit = malloc(extent->unit_length);
+	int r;
+
+	if (!unit)
+		return -ENOMEM;
+	r = owner->format->unpack(owner, extent, unit);
+	if (r == 0)
+		memcpy(to, unit + (offset - extent->unit_offset), (size_t)extent->length);
+	free(unit);
+	return r;
+}
+
+int disk_read(struct disk *disk, uint64_t offset, void *buffer, size_t length)
+{
+	uint8_t *to = buffer;
+
+	while (length) {
+		struct disk_extent extent;
+		struct disk *owner;
+		int r = disk_map(disk, offset, length, &extent, &owner);
+
+		if (r < 0)
+			return r;
+		if (extent.kind == DISK_DATA)
+			r = read_data(&extent, to);
+		else if (extent.kind == DISK_PACKED)
+			r = read_packed(owner, &extent, offset, to);
+		else
+			memset(to, 0, (size_t)extent.length);
+		if (r < 0)
+			return r;
+		to += extent.length;
+		offset += extent.length;
+		length -= (size_t)extent.length;
+	}
+	return 0;
+}
+
+void disk_close(struct disk *disk)
+{
+	while (disk) {
+		struct disk *parent = disk->parent;
+
+		disk->format->close(disk);
+		free(disk);
+		disk = parent;
+	}
+}
+
+/* An amount as file managers and download pages show it: decimal units, one digit behind the point. */
+struct amount {
+	char number[24];
+	const char *unit;
+};
+
+static struct amount amount_of(uint64_t bytes)
+{
+	static const struct {
+		const char *name;
+		uint64_t bytes;
+	} units[] = { { "TB", 1000000000000 }, { "GB", 1000000000 }, { "MB", 1000000 }, { "KB", 1000 } };
+	struct amount amount = { .unit = "bytes" };
+
+	snprintf(amount.number, sizeof(amount.number), "%llu", (unsigned long long)bytes);
+	for (unsigned i = 0; i < ARRAY_SIZE(units); i++)
+		if (bytes >= units[i].bytes) {
+			snprintf(amount.number, sizeof(amount.number), "%.1f", (double)bytes / (double)units[i].bytes);
+			amount.unit = units[i].name;
+			break;
+		}
+	return amount;
+}
+
+int disk_truncated(struct error *e, const char *name, uint64_t size, uint64_t needed)
+{
+	static const char advice[] = "the download was probably interrupted. Download it again.";
+	struct amount has = amount_of(size), needs = amount_of(needed);
+
+	if (needed == 0)
+		return error_set(e, -ENODATA, "%s ends too early, after %s %s; %s", name, has.number, has.unit, advice);
+	if (strcmp(has.unit, needs.unit) != 0)
+		return error_set(e, -ENODATA, "%s ends after %s %s of %s %s; %s", name, has.number, has.unit,
+				 needs.number, needs.unit, advice);
+	if (strcmp(has.number, needs.number) != 0)
+		return error_set(e, -ENODATA, "%s ends after %s of %s %s; %s", name, has.number, needs.number,
+				 needs.unit, advice);
+	return error_set(e, -ENODATA, "%s ends after %llu of %llu bytes; %s", name, (unsigned long long)size,
+			 (unsigned long long)needed, advice);
+}

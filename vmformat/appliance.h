@@ -40,6 +40,7 @@ enum appliance_backing {
 /* VMware's disk modes (VMware, "Virtual Disk Modes"). Both nonpersistent ones lose their changes at power-off. */
 enum appliance_disk_mode { MODE_PERSISTENT, MODE_INDEPENDENT_PERSISTENT, MODE_NONPERSISTENT, MODE_INDEPENDENT_NONPERSISTENT };
 
+/* IDE channels and adapters for drives. The floppy controller is part of every board and has no entry here. */
 struct appliance_controller {
 	enum appliance_bus bus;
 	unsigned number; /* scsi0: 0. IDE: the channel, ide1: 1 */
@@ -106,7 +107,11 @@ struct appliance {
 	struct files inner;         /* what drives' files are resolved with: members of an OVA first */
 	void *container;            /* the tar's index and manifest, or NULL */
 	void (*container_free)(void *);
+	struct manifest *manifest;  /* owned by the container; NULL: none came */
 	struct file source;         /* the opened file itself */
+	bool source_is_drive;       /* a bare disk or ISO: the source is what its drive names */
+	bool has_text_digest;       /* appliance_hash_text() was called: an OVF */
+	uint8_t text_digest[32];
 	char fingerprint[33];       /* 32 lower-case hex digits: see appliance_fingerprint() */
 };
 
@@ -126,10 +131,20 @@ int appliance_open_disk(const struct appliance *a, const struct appliance_drive 
 
 /*
  * 32 hex digits that stay when the file is moved, renamed or its text edited, and change with a new version of the download:
- * SHA-256 (cut) over the OVF's bytes, the ISO's or disks' sizes and their first 64 KiB. For a .vmx: over its disks alone, or
- * over its uuid and name if it has none. Opens the disks once; -errno when that fails.
+ * SHA-256 (cut) over the OVF's bytes, the ISO's or disks' capacities, their first 64 KiB, and 64 KiB at 1 MiB, where
+ * the first partition usually begins. For a .vmx: over its disks alone, or over its uuid and name if it has none. In
+ * any order of the disks. Opens them the first time; -errno when that fails.
  */
 int appliance_fingerprint(struct appliance *a, char ret_hex[33], struct error *e);
+
+/*
+ * Reads a user-edited text that appliance_to_vmx() made of this appliance: it replaces the machine (hardware, name, boot
+ * order), while file names in it still resolve as the appliance's own do (members of an OVA, the opened disk). The
+ * fingerprint is taken before, so that edits do not change it. Drives got before are gone. On failure the appliance is
+ * as it was.
+ * Errors: those of vmx_parse(), vmx_to_appliance() and appliance_fingerprint().
+ */
+int appliance_apply_vmx(struct appliance *a, const char *text, size_t length, const char *name, struct error *e);
 
 /* The description as a commented .vmx (malloc'ed, for the caller to free): what --describe prints and what is written
  * beside an OVA's or a bare disk's state for the user to edit. Reading it again gives the same description. */
@@ -153,6 +168,9 @@ struct appliance_drive *appliance_add_drive(struct appliance *a, enum appliance_
 					    unsigned controller, unsigned unit);
 struct appliance_nic *appliance_add_nic(struct appliance *a, unsigned number, const char *model);
 struct appliance_serial *appliance_add_serial(struct appliance *a, unsigned number);
+/* Takes the OVF's bytes into the fingerprint; for ovf_open(). */
+int appliance_hash_text(struct appliance *a, const void *text, size_t length);
+/* Control characters of both texts become '?'. Beyond APPLIANCE_MAX_REMARKS the last one says that there are more. */
 void appliance_remark(struct appliance *a, unsigned line, const char *subject, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT */
+/* The disks behind an appliance: opening them, blank ones, and the fingerprint that is taken of them. */
+#include "vmformat/appliance.h"
+
+#include <errno.h>
+#include <openssl/crypto.h>
+#include <openssl/evp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "vmformat/bytes.h"
+
+#define DIGEST_SIZE 32u /* SHA-256 */
+#define SAMPLE_SIZE (64u << 10)
+/* VMware's largest virtual disk has 62 TB (vSphere "Configuration Maximums"); an overlay's tables grow with it. */
+#define BLANK_MAX_CAPACITY (64ull << 40)
+
+/* ---- blank disks ---- */
+
+static void blank_close(struct disk *disk)
+{
+	(void)disk; /* it has no file */
+}
+
+static int blank_map(struct disk *disk, uint64_t offset, uint64_t length, struct disk_extent *ret_extent)
+{
+	(void)disk;
+	(void)offset;
+	*ret_extent = (struct disk_extent) { .kind = DISK_ZERO, .length = length, .fd = -1 };
+	return 0;
+}
+
+/* Not in the table of disk_formats.c: no file is one. */
+static const struct disk_format blank_format = { .name = "blank", .close = blank_close, .map = blank_map };
+
+static int open_blank(const struct appliance_drive *drive, const char *name, struct disk **ret_disk, struct error *e)
+{
+	struct disk *disk;
+
+	if (drive->capacity == 0 || drive->capacity > BLANK_MAX_CAPACITY)
+		return error_set(e, -EFBIG, "%s is a blank disk of %llu bytes; 1 byte to 64 TiB are possible", name,
+				 (unsigned long long)drive->capacity);
+	disk = calloc(1, sizeof(*disk));
+	if (!disk)
+		return error_set(e, -ENOMEM, "%s: out of memory", name);
+	disk->format = &blank_format;
+	disk->capacity = (drive->capacity + DISK_SECTOR - 1) / DISK_SECTOR * DISK_SECTOR;
+	snprintf(disk->name, sizeof(disk->name), "%s", name);
+	*ret_disk = disk;
+	return 0;
+}
+
+int appliance_open_disk(const struct appliance *a, const struct appliance_drive *drive, struct disk **ret_disk,
+			struct error *e)
+{
+	char name[32];
+	struct file file;
+	int r;
+
+	appliance_drive_name(drive, name);
+	if (drive->backing == BACKING_BLANK)
+		return open_blank(drive, name, ret_disk, e);
+	if (drive->backing != BACKING_IMAGE)
+		return error_set(e, -EINVAL, "%s has no disk image", name);
+	r = files_open(&a->inner, drive->file, &file, e);
+	if (r < 0)
+		return error_set(e, r, "%s: %s cannot be opened: %s", name, drive->file, strerror(-r));
+	r = disk_open(&file, &a->inner, ret_disk, e);
+	if (r < 0)
+		file_close(&file);
+	return r;
+}
+
+/* ---- the fingerprint ---- */
+
+/* Without its configuration file: libcrypto would look for that when it is used first, which the sandbox forbids. */
+static EVP_MD_CTX *hash_begin(void)
+{
+	EVP_MD_CTX *hash;
+
+	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
+	hash = EVP_MD_CTX_new();
+	if (hash && !EVP_DigestInit_ex(hash, EVP_sha256(), NULL)) {
+		EVP_MD_CTX_free(hash);
+		hash = NULL;
+	}
+	return hash;
+}
+
+static int hash_end(EVP_MD_CTX *hash, uint8_t ret_digest[DIGEST_SIZE])
+{
+	bool good = EVP_DigestFinal_ex(hash, ret_digest, NULL);
+
+	EVP_MD_CTX_free(hash);
+	return good ? 0 : -EIO;
+}
+
+int appliance_hash_text(struct appliance *a, const void *text, size_t length)
+{
+	EVP_MD_CTX *hash = hash_begin();
+
+	if (!hash)
+		return -ENOMEM;
+	EVP_DigestUpdate(hash, text, length);
+	a->has_text_digest = true;
+	return hash_end(hash, a->text_digest);
+}
+
+static int hash_sample(EVP_MD_CTX *hash, struct disk *disk, uint64_t offset, uint8_t *buffer)
+{
+	size_t length = offset < disk->capacity ? (size_t)MIN(disk->capacity - offset, SAMPLE_SIZE) : 0;
+	int r = disk_read(disk, offset, buffer, length);
+
+	if (!r)
+		EVP_DigestUpdate(hash, buffer, length);
+	return r;
+}
+
+/* Boot code and partition table, then the first file system with its own identity (an ISO 9660 has it at 32 KiB). The
+ * content, not the file: whichever piece of a split disk was opened, it is the same machine. */
+static int digest_disk(struct disk *disk, uint8_t ret_digest[DIGEST_SIZE])
+{
+	EVP_MD_CTX *hash = hash_begin();
+	uint8_t *buffer = malloc(SAMPLE_SIZE), capacity[8];
+	int r = hash && buffer ? 0 : -ENOMEM;
+
+	if (!r) {
+		le64_store(capacity, disk->capacity);
+		EVP_DigestUpdate(hash, capacity, sizeof(capacity));
+		r = hash_sample(hash, disk, 0, buffer);
+	}
+	if (!r)
+		r = hash_sample(hash, disk, 1u << 20, buffer);
+	free(buffer);
+	if (r < 0) {
+		EVP_MD_CTX_free(hash);
+		return r;
+	}
+	return hash_end(hash, ret_digest);
+}
+
+static int digest_drive(const struct appliance *a, const struct appliance_drive *drive, uint8_t ret_digest[DIGEST_SIZE],
+			struct error *e)
+{
+	struct disk *disk;
+	int r = appliance_open_disk(a, drive, &disk, e);
+
+	if (r < 0)
+		return r;
+	r = digest_disk(disk, ret_digest);
+	if (r < 0)
+		error_set(e, r, "%s cannot be read: %s", disk->name, strerror(-r));
+	disk_close(disk);
+	return r;
+}
+
+static int compare_digests(const void *a, const void *b)
+{
+	return memcmp(a, b, DIGEST_SIZE);
+}
+
+/* A CD counts only when it is what was opened: elsewhere it is a thing that users change. */
+static bool identifies(const struct appliance *a, const struct appliance_drive *drive)
+{
+	return drive->backing == BACKING_IMAGE && (drive->kind == DRIVE_DISK || a->source_is_drive);
+}
+
+/* The digests of all disks, sorted: a machine whose disks moved to another controller is the same. */
+static int digest_drives(const struct appliance *a, uint8_t (*digests)[DIGEST_SIZE], unsigned *ret_count,
+			 struct error *e)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < a->drive_count; i++) {
+		int r = identifies(a, &a->drives[i]) ? digest_drive(a, &a->drives[i], digests[count], e) : 0;
+
+		if (r < 0)
+			return r;
+		count += identifies(a, &a->drives[i]);
+	}
+	qsort(digests, count, sizeof(*digests), compare_digests);
+	*ret_count = count;
+	return 0;
+}
+
+static int digest_appliance(const struct appliance *a, uint8_t ret_digest[DIGEST_SIZE], struct error *e)
+{
+	uint8_t digests[APPLIANCE_MAX_DRIVES][DIGEST_SIZE];
+	EVP_MD_CTX *hash;
+	unsigned count;
+	int r = digest_drives(a, digests, &count, e);
+
+	if (r < 0)
+		return r;
+	hash = hash_begin();
+	if (!hash)
+		return -ENOMEM;
+	if (a->has_text_digest)
+		EVP_DigestUpdate(hash, a->text_digest, DIGEST_SIZE);
+	EVP_DigestUpdate(hash, digests, count * sizeof(*digests));
+	if (!a->has_text_digest && !count) {
+		EVP_DigestUpdate(hash, a->uuid, strlen(a->uuid) + 1);
+		EVP_DigestUpdate(hash, a->name, strlen(a->name) + 1);
+	}
+	return hash_end(hash, ret_digest);
+}
+
+int appliance_fingerprint(struct appliance *a, char ret_hex[33], struct error *e)
+{
+	uint8_t digest[DIGEST_SIZE];
+
+	if (!*a->fingerprint) {
+		int r = digest_appliance(a, digest, e);
+
+		if (r < 0)
+			return error_set(e, r, "The fingerprint of the appliance cannot be taken: %s", strerror(-r));
+		for (unsigned i = 0; i < 16; i++)
+			sprintf(a->fingerprint + 2 * i, "%02x", digest[i]);
+	}
+	memcpy(ret_hex, a->fingerprint, sizeof(a->fingerprint));
+	return 0;
+}

@@ -3,6 +3,7 @@
  * What the guest's CPU says of itself: the host's CPUID as KVM offers it, less what a machine that may be paused, saved and played
  * elsewhere must not have: nested virtualization, performance counters, SGX, AMX.
  */
+#include <cpuid.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,6 +105,13 @@ static void set_topology(struct kvm_cpuid_entry2 *e, const struct vcpu *vcpu)
 	}
 }
 
+/* The processor's name, which KVM leaves blank. */
+static void set_name(struct kvm_cpuid_entry2 *e)
+{
+	if (e->function >= 0x80000002 && e->function <= 0x80000004)
+		__get_cpuid(e->function, &e->eax, &e->ebx, &e->ecx, &e->edx);
+}
+
 int cpuid_set(struct vcpu *vcpu, struct error *e)
 {
 	int kvm_fd = vcpu->kvm->options.kvm_fd, r = 0;
@@ -121,6 +129,7 @@ int cpuid_set(struct vcpu *vcpu, struct error *e)
 
 		hide(entry);
 		set_topology(entry, vcpu);
+		set_name(entry);
 		if (entry->function == 1 && ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0)
 			entry->ecx |= 1u << 24;
 	}

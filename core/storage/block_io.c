@@ -1,0 +1,252 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/storage/block_io.h"
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/storage/unit_cache.h"
+#include "vmformat/bytes.h"
+#include "vmformat/disk.h"
+#include "vmformat/qcow2.h"
+
+void block_io_release(struct block_io *io)
+{
+	free(io->bounce);
+	io->bounce = NULL;
+}
+
+/* ---- iovecs ---- */
+
+/* Where we are in a request's iovecs. The engine has checked that they hold as many bytes as are taken. */
+struct cursor {
+	const struct iovec *iov;
+	size_t skip; /* bytes of *iov that are done */
+};
+
+/* The next length bytes as iovecs; returns how many. */
+static unsigned cursor_take(struct cursor *c, size_t length, struct iovec *ret_pieces)
+{
+	unsigned count = 0;
+
+	while (length) {
+		size_t n = MIN(c->iov->iov_len - c->skip, length);
+
+		if (n)
+			ret_pieces[count++] = (struct iovec){ (uint8_t *)c->iov->iov_base + c->skip, n };
+		length -= n;
+		c->skip += n;
+		if (c->skip == c->iov->iov_len && length)
+			*c = (struct cursor){ c->iov + 1, 0 };
+	}
+	return count;
+}
+
+static void cursor_fill(struct cursor *c, size_t length, const uint8_t *from)
+{
+	while (length) {
+		struct iovec piece;
+		size_t n = MIN(c->iov->iov_len - c->skip, length);
+
+		cursor_take(c, n, &piece);
+		if (n == 0) {
+			*c = (struct cursor){ c->iov + 1, 0 };
+			continue;
+		}
+		if (from)
+			memcpy(piece.iov_base, from, n);
+		else
+			memset(piece.iov_base, 0, n);
+		from = from ? from + n : NULL;
+		length -= n;
+	}
+}
+
+typedef ssize_t transfer_function(int fd, const struct iovec *iov, int count, off_t offset);
+
+/* Until all pieces are done; uses them up. The end of the file is damage: formats map only what should be there. */
+static int transfer(transfer_function *function, int fd, struct iovec *pieces, unsigned count, uint64_t offset)
+{
+	while (count) {
+		ssize_t n = function(fd, pieces, (int)MIN(count, IOV_MAX), (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		if (n == 0)
+			return BLOCK_IO_DAMAGED;
+		offset += (uint64_t)n;
+		for (; count && (size_t)n >= pieces->iov_len; count--)
+			n -= (ssize_t)pieces++->iov_len;
+		if (count)
+			*pieces = (struct iovec){ (uint8_t *)pieces->iov_base + n, pieces->iov_len - (size_t)n };
+	}
+	return 0;
+}
+
+/* ---- reading ---- */
+
+/* As disk_map(), with its promises checked once more, and its -EIO (bad tables) told from the host's. */
+static int map(struct disk *disk, uint64_t offset, uint64_t length, struct disk_extent *ret_extent,
+	       struct disk **ret_owner)
+{
+	int r = disk_map(disk, offset, length, ret_extent, ret_owner);
+
+	if (r == -EIO || r == -ENODATA || r == -EINVAL)
+		return BLOCK_IO_DAMAGED;
+	if (r == 0 && (ret_extent->length == 0 || ret_extent->length > length))
+		return BLOCK_IO_DAMAGED;
+	return r;
+}
+
+static int read_extent(struct block_io *io, struct disk *owner, const struct disk_extent *extent, uint64_t offset,
+		       struct cursor *to)
+{
+	struct unit *unit;
+	int r;
+
+	switch (extent->kind) {
+	case DISK_DATA:
+		return transfer(preadv, extent->fd, io->pieces, cursor_take(to, extent->length, io->pieces),
+				extent->fd_offset);
+	case DISK_PACKED:
+		if (offset < extent->unit_offset ||
+		    !range_within(offset - extent->unit_offset, extent->length, extent->unit_length))
+			return BLOCK_IO_DAMAGED;
+		r = unit_cache_get(io->units, owner, extent, &unit);
+		if (r < 0)
+			return r == -EIO || r == -ENODATA ? BLOCK_IO_DAMAGED : r;
+		cursor_fill(to, extent->length, unit_data(unit) + (offset - extent->unit_offset));
+		unit_cache_put(io->units, unit);
+		return 0;
+	default:
+		cursor_fill(to, extent->length, NULL);
+		return 0;
+	}
+}
+
+int block_io_read(struct block_io *io, struct disk *disk, uint64_t offset, const struct iovec *iov, uint32_t length)
+{
+	struct cursor to = { iov, 0 };
+
+	while (length) {
+		struct disk_extent extent;
+		struct disk *owner;
+		int r = map(disk, offset, length, &extent, &owner);
+
+		if (r == 0)
+			r = read_extent(io, owner, &extent, offset, &to);
+		if (r < 0)
+			return r;
+		offset += extent.length;
+		length -= (uint32_t)extent.length;
+	}
+	return 0;
+}
+
+/* ---- writing ---- */
+
+static bool reads_as_zero(struct disk *disk, uint64_t offset, uint64_t length)
+{
+	while (length) {
+		struct disk_extent extent;
+
+		if (map(disk, offset, length, &extent, NULL) < 0 || extent.kind != DISK_ZERO)
+			return false;
+		offset += extent.length;
+		length -= extent.length;
+	}
+	return true;
+}
+
+/* What lies beside the data in its first or last cluster, into buffer. Zeros around a fresh cluster are left out: a
+ * hole. */
+static int read_beside(struct block_io *io, struct disk *overlay, const struct qcow2_write *w, uint64_t offset,
+		       uint32_t *length, uint8_t *buffer)
+{
+	struct iovec iov = { buffer, *length };
+
+	if (*length && w->fresh && reads_as_zero(overlay, offset, *length))
+		*length = 0;
+	return block_io_read(io, overlay, offset, &iov, *length);
+}
+
+static int write_run(struct block_io *io, struct disk *overlay, uint64_t offset, struct qcow2_write *w,
+		     struct cursor *from)
+{
+	uint32_t head = w->head, tail = w->tail;
+	unsigned count = 0;
+	int r;
+
+	if ((head || tail) && !io->bounce)
+		io->bounce = malloc(2 * QCOW2_CLUSTER);
+	if ((head || tail) && !io->bounce)
+		return -ENOMEM;
+	r = read_beside(io, overlay, w, offset - head, &head, io->bounce);
+	if (r == 0)
+		r = read_beside(io, overlay, w, offset + w->length, &tail, io->bounce + QCOW2_CLUSTER);
+	if (r < 0)
+		return r;
+	if (head)
+		io->pieces[count++] = (struct iovec){ io->bounce, head };
+	count += cursor_take(from, w->length, io->pieces + count);
+	if (tail)
+		io->pieces[count++] = (struct iovec){ io->bounce + QCOW2_CLUSTER, tail };
+	return transfer(pwritev, w->fd, io->pieces, count, w->fd_offset - head);
+}
+
+static int write_from(struct block_io *io, struct disk *overlay, uint64_t offset, struct cursor *from, uint32_t length)
+{
+	while (length) {
+		struct qcow2_write w;
+		int r = qcow2_write_begin(overlay, offset, length, &w);
+
+		if (r < 0)
+			return r;
+		r = write_run(io, overlay, offset, &w, from);
+		qcow2_write_end(overlay, &w, r);
+		if (r < 0)
+			return r;
+		offset += w.length;
+		length -= w.length;
+	}
+	return 0;
+}
+
+int block_io_write(struct block_io *io, struct disk *overlay, uint64_t offset, const struct iovec *iov, uint32_t length)
+{
+	struct cursor from = { iov, 0 };
+
+	return write_from(io, overlay, offset, &from, length);
+}
+
+/* Less than a cluster: real zeros, where there are none yet. */
+static int write_zeros(struct block_io *io, struct disk *overlay, uint64_t offset, uint32_t length)
+{
+	static const uint8_t zeros[4096];
+	struct iovec iov[QCOW2_CLUSTER / sizeof(zeros)];
+	struct cursor from = { iov, 0 };
+
+	if (length == 0 || reads_as_zero(overlay, offset, length))
+		return 0;
+	for (size_t i = 0; i < ARRAY_SIZE(iov); i++)
+		iov[i] = (struct iovec){ (void *)zeros, sizeof(zeros) };
+	return write_from(io, overlay, offset, &from, length);
+}
+
+int block_io_discard(struct block_io *io, struct disk *overlay, uint64_t offset, uint32_t length)
+{
+	uint64_t end = offset + length;
+	uint64_t first = (offset + QCOW2_CLUSTER - 1) / QCOW2_CLUSTER * QCOW2_CLUSTER;
+	uint64_t last = end == overlay->capacity ? end : end / QCOW2_CLUSTER * QCOW2_CLUSTER;
+	int r;
+
+	if (first > last) /* within one cluster */
+		return write_zeros(io, overlay, offset, length);
+	r = write_zeros(io, overlay, offset, (uint32_t)(first - offset));
+	if (r == 0)
+		r = qcow2_zero(overlay, first, last - first);
+	return r < 0 ? r : write_zeros(io, overlay, last, (uint32_t)(end - last));
+}

@@ -142,6 +142,7 @@ enum open_role {
 	OPEN_OVERLAY, /* the qcow2 overlay of drive `name` in the state folder: created empty if missing, read and write, locked */
 	OPEN_OVERLAY_TEMPORARY, /* an unnamed file in the state folder (O_TMPFILE): gone when closed */
 	OPEN_CONFIGURATION,     /* `<name>.vmx` of the state folder: created empty if missing */
+	OPEN_OVERLAY_READ,      /* the overlay of drive `name` if there is one, read only (DUMP); else -ENOENT */
 	OPEN_ROLES
 };
 struct message_open {
@@ -244,6 +245,9 @@ enum message_side { FROM_BROKER, FROM_CORE };
 /* All that can be checked without knowing the conversation: type allowed from that side, exact length, descriptor count,
  * ended texts, valid UTF-8, enumerations and counts in range. */
 bool message_check(const union message *m, size_t length, unsigned nfds, enum message_side from);
+
+/* Copies text into a message's field so that message_check() accepts it: cut at a character, invalid UTF-8 becomes '?'. */
+void message_copy_text(char *to, size_t size, const char *text);
 
 /* Sends one message: fills type, length, nfds and serial (its own count unless answering). fds are duplicated by the kernel,
  * the caller keeps his. -EPIPE: the peer has gone. Blocks while the socket is full. Any thread, one at a time. */

@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/broker.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <spawn.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/audio/sound_ring.h"
+#include "core/broker_files.h"
+#include "core/video/screen.h"
+#include "vmformat/bytes.h"
+
+#define CORE_SOCKET 3	    /* the descriptor's number in the core, as its --core-fd says */
+#define SEND_TIMEOUT_MS 200 /* a core that does not read for so long must not freeze the window */
+
+struct broker {
+	struct broker_files files;
+	pid_t pid;  /* 0: not started, or waited for */
+	int status; /* its wait status, once pid is 0 */
+	int socket;
+	int log; /* read end of the pipe that is the core's stderr */
+	int screen_fd, sound_fd;
+	uint32_t *screen;
+	struct sound_ring *sound;
+	bool greeted;			     /* HELLO has come */
+	bool playing;			     /* MACHINE has come */
+	uint32_t counts[MESSAGE_OUTPUT + 1]; /* messages received by type */
+};
+
+/* What a core may say in one life. A core that says more is broken or hostile, and ends. */
+static const struct {
+	enum message_type type;
+	uint32_t limit;
+} limits[] = {
+	{ MESSAGE_HELLO, 1 },	    { MESSAGE_MACHINE, 1 },
+	{ MESSAGE_OPEN, 8192 },	    /* 8 TB in the 2 GB pieces of twoGbMaxExtent, and every file of a manifest again */
+	{ MESSAGE_NOTICE, 4096 },   /* 1,024 remarks of an appliance, and troubles while it runs */
+	{ MESSAGE_QUESTION, 1024 }, /* one for each file of a manifest */
+	{ MESSAGE_OUTPUT, 4096 },   /* 8 MiB: twice the largest .vmx that is read */
+};
+
+/* ---- start ---- */
+
+struct start_fds {
+	int fds[START_FDS];
+	unsigned count;
+	bool owned[START_FDS]; /* to be closed after START was sent */
+};
+
+static void close_start_fds(struct start_fds *s)
+{
+	for (unsigned i = 0; i < START_FDS; i++)
+		if (s->owned[i])
+			close(s->fds[i]);
+}
+
+static int take_start_fd(struct start_fds *s, enum start_fd which, int fd)
+{
+	s->fds[which] = fd;
+	s->owned[which] = true;
+	return fd < 0 ? -errno : 0;
+}
+
+static int map_shared(struct broker *b, char text[MESSAGE_TEXT])
+{
+	void *screen, *sound;
+	int err = broker_make_shared("screen", SCREEN_BYTES, &b->screen_fd, text);
+
+	if (!err)
+		err = broker_make_shared("sound", sizeof(struct sound_ring), &b->sound_fd, text);
+	if (err)
+		return err;
+	screen = mmap(NULL, SCREEN_BYTES, PROT_READ, MAP_SHARED, b->screen_fd, 0);
+	sound = mmap(NULL, sizeof(struct sound_ring), PROT_READ | PROT_WRITE, MAP_SHARED, b->sound_fd, 0);
+	b->screen = screen == MAP_FAILED ? NULL : screen;
+	b->sound = sound == MAP_FAILED ? NULL : sound;
+	return b->screen && b->sound
+		       ? 0
+		       : broker_say(text, -ENOMEM, "The shared screen cannot be mapped: %s", strerror(errno));
+}
+
+/* Everything a START of this mode brings, but the log, which is made with the process. */
+static int gather(struct broker *b, const struct broker_options *o, struct start_fds *s, char text[MESSAGE_TEXT])
+{
+	int err;
+
+	s->count = o->mode == START_PLAY ? START_FDS : START_FDS_TOOL;
+	s->fds[START_FD_APPLIANCE] = b->files.appliance_fd;
+	if (o->output_fd >= 0 && o->mode == START_DUMP)
+		s->fds[START_FD_OUTPUT] = o->output_fd;
+	else if (take_start_fd(s, START_FD_OUTPUT, open("/dev/null", O_WRONLY | O_CLOEXEC)) < 0)
+		return broker_say(text, -errno, "/dev/null: %s", strerror(errno));
+	if (o->mode != START_PLAY)
+		return 0;
+	err = broker_open_kvm(&s->fds[START_FD_KVM], text);
+	s->owned[START_FD_KVM] = !err;
+	if (!err)
+		err = broker_open_firmware(&s->fds[START_FD_BIOS], &s->fds[START_FD_VGABIOS], text);
+	s->owned[START_FD_BIOS] = s->owned[START_FD_VGABIOS] = !err;
+	if (!err)
+		err = map_shared(b, text);
+	s->fds[START_FD_SCREEN] = b->screen_fd;
+	s->fds[START_FD_SOUND] = b->sound_fd;
+	return err;
+}
+
+/* The player's environment holds people's tokens; of it the core gets what a loader and sanitizers read. */
+static void core_environment(char *ret_environment[], size_t size)
+{
+	static const char *const kept[] = { "LD_LIBRARY_PATH=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=" };
+	size_t count = 0;
+
+	for (char **e = environ; *e && count + 1 < size; e++)
+		for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
+			if (!strncmp(*e, kept[i], strlen(kept[i])))
+				ret_environment[count++] = *e;
+	ret_environment[count] = NULL;
+}
+
+/*
+ * The core is born with nothing but its socket and a pipe for last words: not even the player's terminal, which could
+ * be read from and written escape sequences to. posix_spawn: no copy of the player's page tables.
+ */
+static int spawn(struct broker *b, const char *path, int peer, int log)
+{
+	static char number[] = "3", option[] = "--core-fd", name[] = "vitrine-core";
+	static_assert(CORE_SOCKET == 3, "number[] above");
+	char *const arguments[] = { name, option, number, NULL };
+	char *environment[8];
+	posix_spawn_file_actions_t actions;
+	posix_spawnattr_t attributes;
+	sigset_t set;
+	int err;
+
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+	posix_spawn_file_actions_adddup2(&actions, log, 2);
+	posix_spawn_file_actions_adddup2(&actions, peer, CORE_SOCKET);
+	posix_spawn_file_actions_addclosefrom_np(&actions, CORE_SOCKET + 1); /* a player's libraries leak theirs */
+	posix_spawnattr_init(&attributes);
+	sigemptyset(&set);
+	posix_spawnattr_setsigmask(&attributes, &set);
+	sigfillset(&set);
+	posix_spawnattr_setsigdefault(&attributes, &set);
+	posix_spawnattr_setpgroup(&attributes, 0); /* Ctrl+C on the terminal is for the broker to judge */
+	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
+	core_environment(environment, ARRAY_SIZE(environment));
+	err = posix_spawn(&b->pid, path, &actions, &attributes, arguments, environment);
+	posix_spawn_file_actions_destroy(&actions);
+	posix_spawnattr_destroy(&attributes);
+	if (err)
+		b->pid = 0;
+	return -err;
+}
+
+/* A descriptor number above those that spawn() deals out, so that no dup2 there hits another. */
+static int raise_fd(int fd)
+{
+	int raised = fcntl(fd, F_DUPFD_CLOEXEC, CORE_SOCKET + 2);
+
+	close(fd);
+	return raised;
+}
+
+static int start_core(struct broker *b, const char *option, struct start_fds *s, char text[MESSAGE_TEXT])
+{
+	struct timeval timeout = { .tv_usec = SEND_TIMEOUT_MS * 1000 };
+	int pair[2] = { -1, -1 }, log[2] = { -1, -1 }, err;
+	char *path;
+
+	err = broker_find_core(option, &path, text);
+	if (err)
+		return err;
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 || pipe2(log, O_CLOEXEC | O_NONBLOCK) < 0) {
+		err = -errno;
+	} else {
+		pair[1] = raise_fd(pair[1]);
+		log[1] = raise_fd(log[1]);
+		err = spawn(b, path, pair[1], log[1]);
+	}
+	if (err)
+		broker_say(text, err, "%s cannot be started: %s", path, strerror(-err));
+	b->socket = pair[0];
+	b->log = log[0];
+	if (pair[0] >= 0)
+		setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	if (pair[1] >= 0)
+		close(pair[1]);
+	take_start_fd(s, START_FD_LOG, log[1]);
+	s->owned[START_FD_LOG] = log[1] >= 0;
+	free(path);
+	return err;
+}
+
+static int send_start(struct broker *b, const struct broker_options *o, const struct start_fds *s,
+		      char text[MESSAGE_TEXT])
+{
+	union message m = { .start = { .version = PROTOCOL_VERSION, .mode = o->mode, .flags = o->flags } };
+	time_t now = time(NULL);
+	struct tm local;
+	int err;
+
+	if (localtime_r(&now, &local))
+		m.start.local_time_offset = local.tm_gmtoff;
+	message_copy_text(m.start.name, sizeof(m.start.name), b->files.name);
+	message_copy_text(m.start.drive, sizeof(m.start.drive), o->drive ? o->drive : "");
+	err = message_send(b->socket, &m, MESSAGE_START, 0, s->fds, s->count);
+	return err ? broker_say(text, err, "vitrine-core ended at its start: %s", strerror(-err)) : 0;
+}
+
+int broker_start(const struct broker_options *options, struct broker **ret_broker, char text[MESSAGE_TEXT])
+{
+	struct broker *b = calloc(1, sizeof(*b));
+	struct start_fds s = { .fds = { -1, -1, -1, -1, -1, -1, -1, -1 } };
+	int err;
+
+	if (!b)
+		return broker_say(text, -ENOMEM, "Out of memory");
+	b->socket = b->log = b->screen_fd = b->sound_fd = -1;
+	err = broker_files_init(&b->files, options->appliance, options->allowed, text);
+	if (!err)
+		err = gather(b, options, &s, text);
+	if (!err)
+		err = start_core(b, options->core_path, &s, text);
+	if (!err)
+		err = send_start(b, options, &s, text);
+	close_start_fds(&s);
+	if (err) {
+		broker_free(b);
+		return err;
+	}
+	*ret_broker = b;
+	return 0;
+}
+
+/* ---- the conversation ---- */
+
+static int answer_open(struct broker *b, const struct message_open *open)
+{
+	union message m = { .opened = { .status = 0 } };
+	int fd = -1, err;
+
+	m.opened.status = broker_files_open(&b->files, open, &fd, m.opened.text);
+	err = message_send(b->socket, &m, MESSAGE_OPENED, open->header.serial, &fd, fd >= 0);
+	if (fd >= 0)
+		close(fd);
+	return err;
+}
+
+static bool is_in_order(struct broker *b, const union message *m)
+{
+	uint16_t type = m->header.type;
+
+	b->counts[type]++;
+	for (size_t i = 0; i < ARRAY_SIZE(limits); i++)
+		if (limits[i].type == type && b->counts[type] > limits[i].limit)
+			return false;
+	if (type == MESSAGE_HELLO)
+		b->greeted = true;
+	if (type == MESSAGE_MACHINE)
+		b->playing = true;
+	return b->greeted;
+}
+
+static void kill_core(struct broker *b)
+{
+	if (b->pid)
+		kill(b->pid, SIGKILL);
+}
+
+int broker_receive(struct broker *b, union message *ret_message)
+{
+	struct pollfd p = { .fd = b->socket, .events = POLLIN };
+	int fds[MESSAGE_MAX_FDS], err;
+	unsigned nfds;
+
+	if (poll(&p, 1, 0) <= 0)
+		return -EAGAIN;
+	err = message_receive(b->socket, ret_message, FROM_CORE, fds,
+			      &nfds); /* no message of a core carries descriptors */
+	if (!err && !is_in_order(b, ret_message))
+		err = -EPROTO;
+	if (!err && ret_message->header.type == MESSAGE_OPEN)
+		err = answer_open(b, &ret_message->open);
+	else if (!err)
+		return 1;
+	if (err == -EPROTO)
+		kill_core(b);
+	return err;
+}
+
+int broker_send(struct broker *b, union message *m, enum message_type type, uint32_t serial)
+{
+	return message_send(b->socket, m, type, serial, NULL, 0);
+}
+
+int broker_command(struct broker *b, enum command command)
+{
+	union message m = { .command = { .command = command } };
+
+	return broker_send(b, &m, MESSAGE_COMMAND, 0);
+}
+
+int broker_insert_cd(struct broker *b, unsigned drive, const char *path, bool force, char text[MESSAGE_TEXT])
+{
+	union message m = { .cd_insert = { .drive = drive, .force = force } };
+	int fd = -1, err;
+
+	if (path) {
+		const char *slash = strrchr(path, '/');
+
+		err = broker_open_regular(AT_FDCWD, path, O_RDONLY, &fd, text);
+		if (err)
+			return err;
+		message_copy_text(m.cd_insert.name, sizeof(m.cd_insert.name), slash ? slash + 1 : path);
+	}
+	err = message_send(b->socket, &m, MESSAGE_CD_INSERT, 0, &fd, fd >= 0);
+	if (fd >= 0)
+		close(fd);
+	return err ? broker_say(text, err, "The machine does not answer: %s", strerror(-err)) : 0;
+}
+
+/* ---- what the caller asks ---- */
+
+int broker_socket(const struct broker *b)
+{
+	return b->socket;
+}
+
+const uint32_t *broker_screen(const struct broker *b)
+{
+	return b->screen;
+}
+
+struct sound_ring *broker_sound(const struct broker *b)
+{
+	return b->sound;
+}
+
+const char *broker_state_folder(const struct broker *b)
+{
+	return b->files.state_path;
+}
+
+const char *broker_configuration(const struct broker *b)
+{
+	if (b->files.configuration)
+		return b->files.configuration;
+	return b->playing ? b->files.path : NULL; /* the core asked for none: the user's own file is it */
+}
+
+pid_t broker_core_pid(const struct broker *b)
+{
+	return b->pid;
+}
+
+size_t broker_last_words(const struct broker *b, char *text, size_t size)
+{
+	ssize_t n = b->log < 0 ? -1 : read(b->log, text, size - 1); /* non-blocking */
+
+	text[MAX(n, 0)] = 0;
+	for (char *p = text; *p; p++)
+		if (((unsigned char)*p < 0x20 && *p != '\n') || *p == 0x7f)
+			*p = '?';
+	return strlen(text);
+}
+
+/* ---- the end ---- */
+
+/* 0: still running after timeout_ms. */
+static bool wait_until_dead(pid_t pid, int timeout_ms)
+{
+	struct pollfd p = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
+	bool dead = p.fd >= 0 && poll(&p, 1, timeout_ms) > 0;
+
+	if (p.fd >= 0)
+		close(p.fd);
+	return dead;
+}
+
+int broker_wait(struct broker *b, int timeout_ms)
+{
+	if (b->pid && !wait_until_dead(b->pid, timeout_ms))
+		kill_core(b);
+	if (b->pid) {
+		while (waitpid(b->pid, &b->status, 0) < 0 && errno == EINTR)
+			;
+		b->pid = 0;
+	}
+	return b->status;
+}
+
+void broker_free(struct broker *b)
+{
+	if (!b)
+		return;
+
+	int fds[] = { b->socket, b->log, b->screen_fd, b->sound_fd };
+
+	kill_core(b);
+	broker_wait(b, 1000);
+	broker_files_free(&b->files);
+	if (b->screen)
+		munmap(b->screen, SCREEN_BYTES);
+	if (b->sound)
+		munmap(b->sound, sizeof(*b->sound));
+	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+	free(b);
+}

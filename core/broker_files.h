@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The broker's own: which files it opens, and where (broker_files.c), and what the host must offer (broker_host.c).
+ *
+ * All that arrives here from the core is hostile. Functions return 0 or a negative errno and then fill text with a
+ * sentence for the user. Returned descriptors are the caller's, close-on-exec. One thread.
+ */
+#ifndef VITRINE_BROKER_FILES_H
+#define VITRINE_BROKER_FILES_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "core/protocol.h"
+
+struct broker_files {
+	int appliance_fd;            /* what the user chose, read only */
+	int folder_fd;               /* its folder, O_PATH */
+	int state_fd;                /* the state folder, -1: not known yet */
+	dev_t device;                /* of the appliance's file */
+	ino_t inode;
+	char *path;                  /* its real path */
+	char *folder_path;           /* path without the last part */
+	const char *name;            /* the last part, within path */
+	char **allowed;              /* copies of broker_options.allowed, NULL ended; or NULL */
+	char fingerprint[33];        /* of the state folder; "" before it is known, then fixed */
+	char *state_path;
+	char *state_name;            /* `<name>` of `<name>-<id>` */
+	char *configuration;         /* path of the .vmx in the state folder once asked for, else NULL */
+};
+
+/* Fills text, free of control characters, and returns code (negative). */
+int broker_say(char text[MESSAGE_TEXT], int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
+
+int broker_files_init(struct broker_files *f, const char *path, const char *const *allowed, char text[MESSAGE_TEXT]);
+void broker_files_free(struct broker_files *f);
+/* Opens what the core asks for by role. */
+int broker_files_open(struct broker_files *f, const struct message_open *m, int *ret_fd, char text[MESSAGE_TEXT]);
+
+/* Opens a file that the user named: regular files only, never blocks on a FIFO or a device. flags: O_RDONLY ... */
+int broker_open_regular(int folder_fd, const char *path, int flags, int *ret_fd, char text[MESSAGE_TEXT]);
+
+/* ---- broker_host.c ---- */
+
+int broker_open_kvm(int *ret_fd, char text[MESSAGE_TEXT]);
+int broker_open_firmware(int *ret_bios_fd, int *ret_vgabios_fd, char text[MESSAGE_TEXT]);
+/* A sealed memfd of `size` bytes for both sides. */
+int broker_make_shared(const char *name, size_t size, int *ret_fd, char text[MESSAGE_TEXT]);
+/* The path of the vitrine-core program (malloc'ed): option, $VITRINE_CORE, beside this program, ../libexec, $PATH. */
+int broker_find_core(const char *option, char **ret_path, char text[MESSAGE_TEXT]);
+
+#endif

@@ -131,7 +131,7 @@ static int read_text(const struct file *file, uint64_t offset, uint64_t length, 
 static int read_separate(const struct file *file, struct vmdk_descriptor *ret, struct error *e)
 {
 	uint64_t length = file->size;
-	char *text;
+	char *text = NULL; /* gcc -O3 cannot see that read_text() fills it */
 	int r = read_text(file, 0, length, &text, e);
 
 	if (r < 0)
@@ -149,7 +149,7 @@ static int read_separate(const struct file *file, struct vmdk_descriptor *ret, s
  */
 static int read_embedded(const struct vmdk_sparse *s, struct vmdk_descriptor *ret, struct error *e)
 {
-	char *text;
+	char *text = NULL;
 	int r = read_text(&s->file, s->descriptor_offset, s->descriptor_length, &text, e);
 
 	if (r < 0)

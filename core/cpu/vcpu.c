@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
@@ -164,7 +165,8 @@ static void *vcpu_thread(void *context)
 	struct vcpu *vcpu = context;
 	struct kvm *kvm = vcpu->kvm;
 
-	sandbox_enter_role(SANDBOX_VCPU);
+	if (sandbox_enter_role(SANDBOX_VCPU) < 0)
+		abort(); /* a thread that cannot be narrowed must not run a guest */
 	for (;;) {
 		/* immediate_exit is cleared in rest() and only a kick sets it: a kick between this look and KVM_RUN makes
 		 * that return at once. */

@@ -25,6 +25,9 @@ extern const struct device_class i8042_class;
 struct serial_config {
 	void (*output)(void *context, const uint8_t *data, size_t count); /* vCPU or I/O thread; must not block */
 	void *context;
+	/* May be NULL. After serial_input() took less than it was given: there is room again. Called with the device's lock held,
+	 * on any thread: post the next serial_input() to the loop. */
+	void (*input_ready)(void *context);
 };
 size_t serial_input(struct device *d, const uint8_t *data, size_t count); /* how many fitted */
 extern const struct device_class serial_class;

@@ -584,10 +584,11 @@ static int build(struct control *c, struct error *e)
 	if (!err)
 		err = session_configure(s, e);
 	if (!err)
+		err = machine_review(s->appliance, e);
+	if (!err)
 		err = connect_loop(c, e);
 	if (err)
 		return err;
-	machine_review(s->appliance);
 	c->screen.pixels = map_shared(s->fds[START_FD_SCREEN], SCREEN_BYTES, e);
 	c->sound = map_shared(s->fds[START_FD_SOUND], sizeof(struct sound_ring), e);
 	if (!c->screen.pixels || !c->sound)

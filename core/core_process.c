@@ -50,7 +50,7 @@ static int describe(struct session *s, struct error *e)
 		return err;
 	err = send_text(s->link, text);
 	free(text);
-	machine_review(s->appliance);
+	machine_review(s->appliance, NULL); /* described all the same */
 	for (unsigned i = 0; i < s->appliance->remark_count && !err; i++) {
 		char line[MESSAGE_TEXT];
 

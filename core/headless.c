@@ -23,6 +23,8 @@
 #define TICK_MS 20	   /* between two looks while something is waited for */
 #define SCREEN_PERIOD 0.05 /* seconds between two pictures that a headless run asks for */
 #define TEXT_PERIOD 0.1	   /* between two looks at the text cells */
+#define TEXT_SETTLED 8	   /* seconds a text screen must stay the same to count as up: boot loaders count down by seconds */
+#define PICTURE_SETTLED 2  /* seconds in a graphics mode */
 #define END_TIMEOUT 30	   /* seconds that a core may need to write its overlays */
 #define TRANSCRIPT 65536   /* bytes of serial and debug output that texts are looked for in */
 #define ESCAPE_KEY 0x1d	   /* Ctrl+], as in telnet(1) */
@@ -49,6 +51,7 @@ struct headless {
 	double next_screen, next_text;
 	unsigned width, height;
 	struct message_text_screen cells;
+	double settled_since; /* when the text last changed, or the graphics mode began */
 	struct transcript serial, debug;
 
 	enum machine_state state;
@@ -230,6 +233,8 @@ static void take_screen(struct headless *h, const union message *m)
 
 static void take_text_screen(struct headless *h, const union message *m)
 {
+	if (memcmp(&h->cells.columns, &m->text_screen.columns, sizeof(h->cells) - sizeof(h->cells.header)))
+		h->settled_since = headless_now(h);
 	h->cells = m->text_screen;
 	h->text_due = true;
 }
@@ -438,6 +443,18 @@ static void look_for_until(struct headless *h)
 		stop(h, EXIT_OFF);
 }
 
+/* Nobody can know what a guest's last screen looks like: a picture that stays one for a while, or text that stands still. */
+static void look_at_screen(struct headless *h)
+{
+	double settled = headless_now(h) - h->settled_since;
+	bool text = h->cells.columns;
+
+	if (!h->options->until_screen || h->stopping || !h->width || !h->cells.header.length)
+		return;
+	if (settled >= (text ? TEXT_SETTLED : PICTURE_SETTLED))
+		stop(h, EXIT_OFF);
+}
+
 static void step_script(struct headless *h)
 {
 	int result;
@@ -520,6 +537,7 @@ static void play(struct headless *h)
 		}
 		receive(h);
 		look_for_until(h);
+		look_at_screen(h);
 		step_script(h);
 		check_time(h);
 		ask_for_screen(h);
@@ -553,7 +571,7 @@ static int prepare(struct headless *h)
 		if (!h->script)
 			return -1;
 	}
-	h->wants_text = o->screen_text || o->until || o->script;
+	h->wants_text = o->screen_text || o->until || o->until_screen || o->script;
 	h->wants_screen = h->wants_text || o->screenshot;
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);

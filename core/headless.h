@@ -25,6 +25,7 @@ struct headless_options {
 	const char *screen_text;  /* file or "-" at the end; or NULL */
 	const char *serial;       /* file or "-" (default) */
 	const char *debugcon;     /* file or "-"; NULL: dropped */
+	bool until_screen;        /* end when the guest's screen is up */
 	const char *until;        /* text to end with; or NULL */
 	const char *cd;           /* put into the first drive; or NULL */
 	const char *script;       /* file or "-"; or NULL */

@@ -247,7 +247,7 @@ static int add_board(struct machine *m, const struct appliance *a, struct error 
 
 /* ---- drives ---- */
 
-static bool on_ide(const struct appliance_drive *drive)
+bool machine_has_place(const struct appliance_drive *drive)
 {
 	return drive->bus == APPLIANCE_IDE && drive->controller < 2 && drive->unit < 2;
 }
@@ -258,32 +258,53 @@ static void plug_drives(struct machine *m, const struct appliance *a, struct blo
 		const struct appliance_drive *drive = &a->drives[i];
 		unsigned place = drive->controller * 2 + drive->unit;
 
-		if (!on_ide(drive) || !blocks[i])
+		if (!machine_has_place(drive) || !blocks[i])
 			continue;
 		m->ide_blocks[place] = blocks[i];
 		m->ide.cdrom[place] = drive->kind == DRIVE_CDROM;
 	}
 }
 
-unsigned machine_review(struct appliance *a)
+static const char *controller_model(const struct appliance *a, const struct appliance_drive *drive)
 {
-	unsigned lacking = 0;
+	if (drive->kind == DRIVE_FLOPPY)
+		return "floppy";
+	for (unsigned i = 0; i < a->controller_count; i++)
+		if (a->controllers[i].bus == drive->bus && a->controllers[i].number == drive->controller &&
+		    *a->controllers[i].model)
+			return a->controllers[i].model;
+	return "of no named model";
+}
+
+/* Remarks on each drive that has no place. Returns the first disk of them, if there is nothing else to start from. */
+static const struct appliance_drive *review_drives(struct appliance *a)
+{
+	const struct appliance_drive *lost = NULL;
+	bool startable = false;
 
 	for (unsigned i = 0; i < a->drive_count; i++) {
 		const struct appliance_drive *drive = &a->drives[i];
-		const char *model = drive->kind == DRIVE_FLOPPY ? "floppy" : "";
 		char name[32];
 
-		if (on_ide(drive))
+		if (machine_has_place(drive)) {
+			startable |= drive->kind == DRIVE_DISK ||
+				     (drive->backing == BACKING_IMAGE && drive->start_connected);
 			continue;
-		for (unsigned c = 0; c < a->controller_count; c++)
-			if (a->controllers[c].bus == drive->bus && a->controllers[c].number == drive->controller)
-				model = a->controllers[c].model;
+		}
 		appliance_drive_name(drive, name);
 		appliance_remark(a, 0, name, "its controller (%s) is not in this version of Vitrine, so it is not plugged in",
-				 *model ? model : "not named");
-		lacking += drive->kind == DRIVE_DISK;
+				 controller_model(a, drive));
+		if (drive->kind == DRIVE_DISK && !lost)
+			lost = drive;
 	}
+	return startable ? NULL : lost;
+}
+
+int machine_review(struct appliance *a, struct error *e)
+{
+	const struct appliance_drive *lost = review_drives(a);
+	char name[32];
+
 	if (a->firmware == FIRMWARE_EFI)
 		appliance_remark(a, 0, "firmware", "EFI is not in this version of Vitrine; the machine starts with a BIOS");
 	if (a->nic_count)
@@ -294,7 +315,12 @@ unsigned machine_review(struct appliance *a)
 		appliance_remark(a, 0, "usb", "USB is not in this version of Vitrine; keyboard and mouse are PS/2");
 	if (a->cpus > KVM_MAX_CPUS)
 		appliance_remark(a, 0, "numvcpus", "the machine gets %u CPUs instead of %u", KVM_MAX_CPUS, a->cpus);
-	return lacking;
+	if (!lost)
+		return 0;
+	appliance_drive_name(lost, name);
+	return error_set(e, -ENOTSUP, "%s starts from its disk %s, whose controller (%s) is not in this version of Vitrine; "
+			 "a machine with an IDE disk plays", *a->name ? a->name : "This machine", name,
+			 controller_model(a, lost));
 }
 
 /* ---- memory ---- */

@@ -63,8 +63,11 @@ size_t machine_serial_input(struct machine *m, unsigned port, const uint8_t *dat
 /* The player is ready for the next frame; without it the card does not redraw. */
 void machine_refresh_screen(struct machine *m, bool wanted);
 
-/* What the appliance declares that this board lacks, as remarks on the appliance ("scsi0: lsilogic is not built yet");
- * returns how many of them keep a disk from being plugged in. No KVM needed. */
-unsigned machine_review(struct appliance *a);
+/* Whether this board has the controller that the drive hangs on. No KVM needed, as for the next. */
+bool machine_has_place(const struct appliance_drive *drive);
+
+/* What the appliance declares that this board lacks, as remarks on the appliance. -ENOTSUP when that leaves nothing to start
+ * from: its disks are all on controllers that are missing, and no CD is in a drive. */
+int machine_review(struct appliance *a, struct error *e);
 
 #endif

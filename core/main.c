@@ -15,7 +15,8 @@
 #define MAX_ALLOWED 256 /* --allow: one for each drive of the largest machine */
 
 enum option_code { OPTION_HEADLESS = 256, OPTION_DESCRIBE, OPTION_DUMP, OPTION_CORE_FD, OPTION_SCREENSHOT,
-		   OPTION_SCREEN_TEXT, OPTION_SECONDS, OPTION_UNTIL, OPTION_SERIAL, OPTION_DEBUGCON,
+		   OPTION_SCREEN_TEXT, OPTION_SECONDS, OPTION_UNTIL,
+	OPTION_UNTIL_SCREEN, OPTION_SERIAL, OPTION_DEBUGCON,
 		   OPTION_AS_DOWNLOADED, OPTION_VERIFY, OPTION_CD, OPTION_ALLOW, OPTION_SCRIPT, OPTION_QUIET,
 		   OPTION_HELP, OPTION_VERSION };
 
@@ -28,6 +29,7 @@ static const struct option long_options[] = {
 	{ "screen-text", required_argument, NULL, OPTION_SCREEN_TEXT },
 	{ "seconds", required_argument, NULL, OPTION_SECONDS },
 	{ "until", required_argument, NULL, OPTION_UNTIL },
+	{ "until-screen", no_argument, NULL, OPTION_UNTIL_SCREEN },
 	{ "serial", required_argument, NULL, OPTION_SERIAL },
 	{ "debugcon", required_argument, NULL, OPTION_DEBUGCON },
 	{ "as-downloaded", no_argument, NULL, OPTION_AS_DOWNLOADED },
@@ -50,6 +52,7 @@ static const char help[] =
 	"\n"
 	"      --seconds N         end after N seconds\n"
 	"      --until TEXT        end when TEXT is seen on the serial line, the debug console or the screen\n"
+	"      --until-screen      end when the guest's screen is up: a picture, or text that stands still\n"
 	"      --script FILE       do what FILE says, line by line (\"-\": standard input)\n"
 	"      --screenshot PNG    keep a picture of the screen at the end\n"
 	"      --screen-text FILE  keep the screen's text cells at the end (\"-\": standard output)\n"
@@ -127,6 +130,9 @@ static int take_option(struct command_line *l, int option, const char *argument)
 	case OPTION_UNTIL:
 		o->until = argument;
 		return *argument ? 0 : usage("--until takes a text", NULL);
+	case OPTION_UNTIL_SCREEN:
+		o->until_screen = true;
+		return 0;
 	case OPTION_SERIAL:
 		o->serial = argument;
 		return 0;

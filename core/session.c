@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/machine.h"
 #include "core/sandbox.h"
 #include "vmformat/bytes.h"
 #include "vmformat/qcow2.h"
@@ -215,7 +216,8 @@ int session_plug_drives(struct session *s, struct loop *loop, struct error *e)
 	if (!s->engine)
 		return error_set(e, -ENOMEM, "No threads for the machine's disks can be had");
 	for (unsigned i = 0; i < s->appliance->drive_count && !err; i++)
-		err = plug_drive(s, i, e);
+		if (machine_has_place(&s->appliance->drives[i]))
+			err = plug_drive(s, i, e);
 	return err;
 }
 

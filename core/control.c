@@ -23,6 +23,7 @@
 #define FIRMWARE_MAX (4u << 20) /* SeaBIOS has 256 KiB; OVMF, the largest that fits below 4 GiB, 4 MiB */
 #define MESSAGES_PER_ROUND 64	/* so that a flood of input does not starve timers and disks; all that a link keeps */
 #define SERIAL_INPUT_MAX 65536	/* typed ahead of a guest that does not read; then bytes are lost, as on a wire */
+#define KEEP_SECONDS 5		/* between two looks for writes that a guest has not flushed */
 #define SERIAL_RETRY_NS 5000000 /* a 16550's FIFO empties in 1.4 ms at 115200 baud */
 
 struct cd {
@@ -49,6 +50,7 @@ struct control {
 	struct clock *clock;
 	struct loop *loop;
 	struct loop_source socket;
+	struct loop_source keep; /* a timerfd: runs all the time */
 	struct machine *machine;
 	struct screen screen;
 	struct sound_ring *sound;
@@ -562,8 +564,23 @@ static int create_machine(struct control *c, struct error *e)
 	return err;
 }
 
+static void keep_writes(void *context, uint32_t events)
+{
+	struct control *c = context;
+	uint64_t count;
+
+	(void)events;
+	if (read(c->keep.fd, &count, sizeof(count)) < 0 || c->state != STATE_RUNNING)
+		return;
+	for (size_t i = 0; i < ARRAY_SIZE(c->session->blocks); i++)
+		if (c->session->blocks[i])
+			block_keep(c->session->blocks[i]);
+}
+
 static int connect_loop(struct control *c, struct error *e)
 {
+	struct itimerspec often = { { KEEP_SECONDS, 0 }, { KEEP_SECONDS, 0 } };
+
 	c->clock = clock_new(false);
 	c->loop = c->clock ? loop_new(c->clock) : NULL;
 	if (!c->loop)
@@ -571,7 +588,11 @@ static int connect_loop(struct control *c, struct error *e)
 	c->socket = (struct loop_source) { link_socket(c->link), EPOLLIN, receive, c };
 	c->input.retry = (struct loop_source) { timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), EPOLLIN,
 						retry_serial, c };
-	if (loop_add(c->loop, &c->socket) < 0 || loop_add(c->loop, &c->input.retry) < 0)
+	c->keep = (struct loop_source) { timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), EPOLLIN, keep_writes,
+					 c };
+	timerfd_settime(c->keep.fd, 0, &often, NULL);
+	if (loop_add(c->loop, &c->socket) < 0 || loop_add(c->loop, &c->input.retry) < 0 ||
+	    loop_add(c->loop, &c->keep) < 0)
 		return error_set(e, -ENOMEM, "No event loop can be had");
 	return 0;
 }
@@ -674,6 +695,8 @@ static void take_apart(struct control *c)
 	session_free(c->session);
 	if (c->input.retry.fd > 0)
 		close(c->input.retry.fd);
+	if (c->keep.fd > 0)
+		close(c->keep.fd);
 	loop_free(c->loop);
 	clock_free(c->clock);
 	if (c->screen.pixels)

@@ -65,7 +65,7 @@ struct block {
 
 	/* Devices read these on any thread. */
 	_Atomic uint64_t capacity;
-	atomic_bool has_medium, read_only, locked;
+	atomic_bool has_medium, read_only, locked, unkept;
 	atomic_uint events;
 
 	/* The I/O thread's. */
@@ -74,6 +74,8 @@ struct block {
 	void (*changed)(void *context, struct block *b);
 	void *changed_context;
 	bool closing; /* nothing is put aside any more */
+	bool keeping; /* the request below is under way */
+	struct block_request keep;
 };
 
 /* ---- queues ---- */
@@ -485,11 +487,30 @@ void block_submit(struct block *b, struct block_request *r)
 	struct block_engine *e = b->engine;
 
 	r->block = b;
+	if (r->op != BLOCK_READ)
+		atomic_store(&b->unkept, r->op != BLOCK_FLUSH);
 	pthread_mutex_lock(&e->lock);
 	b->in_flight++;
 	queue_push(&e->waiting, r);
 	pthread_cond_signal(&e->submitted);
 	pthread_mutex_unlock(&e->lock);
+}
+
+static void kept(struct device *d, struct block_request *r, int result)
+{
+	(void)d;
+	r->block->keeping = false;
+	if (result < 0)
+		atomic_store(&r->block->unkept, true);
+}
+
+void block_keep(struct block *b)
+{
+	if (b->keeping || !atomic_load(&b->unkept) || atomic_load(&b->read_only))
+		return;
+	b->keeping = true;
+	b->keep = (struct block_request){ .op = BLOCK_FLUSH, .done = kept };
+	block_submit(b, &b->keep);
 }
 
 void block_drain(struct block *b)

@@ -70,6 +70,10 @@ const char *block_name(const struct block *b);
 /* Never blocks; done is always called later, never from inside submit. A request outside the capacity is -EIO. */
 void block_submit(struct block *b, struct block_request *r);
 
+/* I/O thread: flushes if something was written since the last flush, as a real disk empties its cache by itself. A guest that
+ * never asks for it (DOS) loses no more than that to a crash. Does not wait. */
+void block_keep(struct block *b);
+
 /* On the I/O thread (or a test's), no device lock held: waits until nothing is in flight and all done callbacks have
  * run. Only requests that a stop has put aside (below) are left: they wait for block_retry(). */
 void block_drain(struct block *b);

@@ -207,6 +207,25 @@ static void block_read_only_medium_refuses_writes(void **state)
 	assert_int_equal(perform(f, BLOCK_FLUSH, 0, 0), 0);
 }
 
+static void block_keeps_writes_that_nobody_flushed_and_only_those(void **state)
+{
+	struct fixture *f = *state;
+
+	put_in(f, true);
+	block_keep(f->block);
+	assert_int_equal(block_poll(f->engine), 0); /* nothing to keep */
+	assert_int_equal(perform(f, BLOCK_WRITE, 0, 512), 0);
+	block_keep(f->block);
+	block_keep(f->block);
+	assert_int_equal(block_poll(f->engine), 1);
+	block_keep(f->block);
+	assert_int_equal(block_poll(f->engine), 0);
+	assert_int_equal(perform(f, BLOCK_WRITE, 0, 512), 0);
+	assert_int_equal(perform(f, BLOCK_FLUSH, 0, 0), 0);
+	block_keep(f->block);
+	assert_int_equal(block_poll(f->engine), 0); /* the guest did */
+}
+
 static void block_bad_ranges_are_io_errors(void **state)
 {
 	struct fixture *f = *state;
@@ -600,6 +619,7 @@ int main(void)
 		TEST(block_reads_stored_packed_and_zero_stretches),
 		TEST(block_reads_into_a_thousand_pieces),
 		TEST(block_read_only_medium_refuses_writes),
+		TEST(block_keeps_writes_that_nobody_flushed_and_only_those),
 		TEST(block_bad_ranges_are_io_errors),
 		TEST(block_write_is_read_back_and_survives),
 		TEST(block_short_base_file_is_an_io_error_of_the_guest),

@@ -13,6 +13,7 @@ struct clock {
 	bool manual, running;
 	uint64_t now;        /* manual or stopped: guest time; running: guest time at `started` */
 	uint64_t started;    /* CLOCK_MONOTONIC at clock_start() */
+	uint64_t round;      /* counts clock_run() */
 	struct timer *first; /* by deadline */
 	void (*wake)(void *context);
 	void *context;
@@ -120,6 +121,7 @@ void timer_set(struct clock *c, struct timer *t, uint64_t deadline)
 		while (*at && (*at)->deadline <= deadline)
 			at = &(*at)->next;
 		t->deadline = deadline;
+		t->round = c->round;
 		t->next = *at;
 		*at = t;
 		if (at == &c->first)
@@ -169,15 +171,26 @@ void clock_set_wake(struct clock *c, void (*wake)(void *context), void *context)
 	pthread_mutex_unlock(&c->lock);
 }
 
-/* The first timer that is due, or NULL. */
+/* The first timer that is due and was armed before this round, or NULL. */
 static struct timer *first_due(struct clock *c, uint64_t limit)
 {
 	struct timer *t;
 
 	pthread_mutex_lock(&c->lock);
-	t = c->running && c->first && c->first->deadline <= limit ? c->first : NULL;
+	t = c->running ? c->first : NULL;
+	while (t && t->round == c->round)
+		t = t->next;
+	if (t && t->deadline > limit)
+		t = NULL;
 	pthread_mutex_unlock(&c->lock);
 	return t;
+}
+
+static void next_round(struct clock *c)
+{
+	pthread_mutex_lock(&c->lock);
+	c->round++;
+	pthread_mutex_unlock(&c->lock);
 }
 
 /* The device's lock comes before the clock's: by the time both are held the device may have moved or stopped the timer. */
@@ -198,9 +211,10 @@ static void fire(struct clock *c, struct timer *t, uint64_t limit)
 
 void clock_run(struct clock *c)
 {
-	uint64_t now = clock_now(c); /* once: a timer that re-arms itself for the past waits for the next round */
+	uint64_t now = clock_now(c);
 	struct timer *t;
 
+	next_round(c);
 	while ((t = first_due(c, now)))
 		fire(c, t, now);
 }
@@ -210,7 +224,7 @@ void clock_advance(struct clock *c, uint64_t ns)
 	uint64_t end = clock_now(c) + ns;
 	struct timer *t;
 
-	while ((t = first_due(c, end))) {
+	for (next_round(c); (t = first_due(c, end)); next_round(c)) {
 		uint64_t deadline = t->deadline;
 
 		if (deadline > clock_now(c))

@@ -22,6 +22,7 @@ struct timer {
 	void (*fire)(struct device *d, struct timer *t); /* the timer is off when called */
 	struct device *device;
 	uint64_t deadline; /* guest ns, TIMER_OFF: not running. Read by its device, written by the clock */
+	uint64_t round;    /* the clock's: when it was armed */
 	struct timer *next;
 };
 
@@ -41,7 +42,8 @@ int timer_state(struct clock *c, struct state *s, const char *name, struct timer
 /* Takes all timers of a device out (destroy). */
 void clock_remove_device(struct clock *c, struct device *d);
 
-/* For the loop: the nearest deadline (TIMER_OFF: none), and fire what is due. wake is called (any thread, under the clock's
+/* For the loop: the nearest deadline (TIMER_OFF: none), and fire once what is due: a timer that arms itself again for the past
+ * waits for the next call, so that nothing else starves. wake is called (any thread, under the clock's
  * lock) when the nearest deadline has come closer. */
 uint64_t clock_next(struct clock *c);
 void clock_run(struct clock *c);

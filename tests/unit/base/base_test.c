@@ -104,6 +104,27 @@ static void timers_fire_in_order_at_their_own_moment(void **state)
 	fake_board_free(f);
 }
 
+static void tick_again_at_once(struct device *d, struct timer *t)
+{
+	((struct ticker *)d)->fired++;
+	timer_set(d->board->clock, t, 0);
+}
+
+static void a_timer_that_arms_itself_for_the_past_does_not_hang_the_loop(void **state)
+{
+	struct fake_board *f = fake_board_new();
+	struct ticker *k = (struct ticker *)fake_board_create(f, &ticker_class, &(struct device_config){ .id = "t" });
+
+	(void)state;
+	k->a.fire = tick_again_at_once;
+	timer_set(f->board.clock, &k->a, 0);
+	clock_run(f->board.clock);
+	assert_int_equal(k->fired, 1);
+	clock_run(f->board.clock);
+	assert_int_equal(k->fired, 2);
+	fake_board_free(f);
+}
+
 static void a_stopped_timer_does_not_fire(void **state)
 {
 	struct fake_board *f = fake_board_new();
@@ -310,6 +331,7 @@ int main(void)
 		cmocka_unit_test(a_raised_line_keeps_its_level_when_it_is_routed_elsewhere),
 		cmocka_unit_test(the_sinks_status_comes_back),
 		cmocka_unit_test(timers_fire_in_order_at_their_own_moment),
+		cmocka_unit_test(a_timer_that_arms_itself_for_the_past_does_not_hang_the_loop),
 		cmocka_unit_test(a_stopped_timer_does_not_fire),
 		cmocka_unit_test(time_stands_still_while_stopped),
 		cmocka_unit_test(what_is_saved_is_loaded),

@@ -1,0 +1,75 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# The same window on Wayland: weston in a window of the test's display. Here is also a window manager, so full screen is tried.
+. "$(dirname "$0")/lib.sh"
+command -v weston >/dev/null || { echo "SKIPPED: weston is not installed"; exit 77; }
+start_display
+
+xdotool mousemove 1290 890 # outside, so that weston sees it come in
+weston --backend=x11-backend.so --use-pixman --width=1200 --height=800 --socket=vitrine-test --idle-time=0 \
+	>"$work/weston.log" 2>&1 &
+weston=$!
+for _ in $(seq 100); do
+	[ -S "$XDG_RUNTIME_DIR/vitrine-test" ] && break
+	sleep 0.1
+done
+[ -S "$XDG_RUNTIME_DIR/vitrine-test" ] || { echo "SKIPPED: weston does not start: $(tail -1 "$work/weston.log")"; exit 77; }
+export WAYLAND_DISPLAY=vitrine-test GDK_BACKEND=wayland
+
+launch "$(write_script guest.vmx)"
+wait_log '^start guest.vmx'
+sleep 2
+xdotool mousemove 600 500 mousemove 610 505 # in an X server without a window manager the pointer is the focus
+sleep 0.5
+shot running-1
+sleep 0.2
+shot running-2
+same running-1 running-2 && fail "nothing moves"
+
+# The window is where weston put it: find the guest's ground
+find_ground() {
+	import -window root -depth 8 "$work/root.ppm"
+	convert "$work/root.ppm" -fill black +opaque '#20408f' -trim -format '%w %h %O' info: | tr '+' ' '
+}
+read -r width height x y < <(find_ground)
+[ "${width:-0}" -gt 500 ] || fail "the guest is not shown"
+xdotool mousemove $((x + width - 100)) $((y + height - 100))
+sleep 0.3
+xdotool click 1
+sleep 0.7
+shot captured
+key a Pause F11
+for code in 30 119 87; do
+	wait_log "^key $code down"
+	wait_log "^key $code up"
+done
+for _ in 1 2 3 4 5; do
+	xdotool mousemove_relative 7 3
+	sleep 0.1
+done
+wait_log '^pointer [1-9]'
+xdotool click 3 click 5
+wait_log '^pointer 0 0 0 2'
+wait_log '^pointer 0 0 1 0'
+xdotool keydown ctrl keydown alt keyup alt keyup ctrl
+wait_log '^command release-keys'
+: >"$log"
+xdotool mousemove_relative 5 5
+sleep 0.3
+not_in_log '^pointer'
+
+key ctrl+alt+Return
+sleep 1
+shot full-screen
+read -r width height _ < <(find_ground)
+[ "${width:-0}" -gt 900 ] || fail "the screen is not full: $width x $height"
+key ctrl+alt+Return
+sleep 1
+key ctrl+alt+p
+wait_log '^command pause'
+sleep 0.5
+shot paused
+kill "$player"
+wait "$player"
+player=
+! grep CRITICAL "$work/player.err"

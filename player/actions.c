@@ -393,7 +393,7 @@ static void about(GSimpleAction *action, GVariant *target, gpointer data)
 	(void)target;
 	gtk_show_about_dialog(
 		GTK_WINDOW(w->window), "program-name", "Vitrine", "version", VITRINE_VERSION, "logo-icon-name",
-		"vitrine", "license-type", GTK_LICENSE_MIT_X11, "comments",
+		"org.vitrine.Vitrine", "license-type", GTK_LICENSE_MIT_X11, "comments",
 		"Plays one virtual machine from a file. Nothing in it can reach the rest of your computer.", NULL);
 }
 

@@ -109,7 +109,7 @@ int main(int argc, char **argv)
 	SDL_SetMainReady();
 	g_set_application_name("Vitrine");
 	player_register_resource();
-	gtk_window_set_default_icon_name("vitrine");
+	gtk_window_set_default_icon_name(APPLICATION_ID);
 	g_application_add_main_option_entries(G_APPLICATION(application), options);
 	g_application_set_option_context_summary(
 		G_APPLICATION(application),

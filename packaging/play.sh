@@ -22,7 +22,7 @@ file=${1:-$top/build/release/samples/testcard/testcard.ova}
 [ -e "$file" ] || { echo "play.sh: $file: there is no such file" >&2; exit 1; }
 
 if [ -n "${DISPLAY-}${WAYLAND_DISPLAY-}" ]; then
-	exec "$top/build/release/player/vitrine" "$file"
+	exec "$top/build/release/vitrine" "$file"
 fi
 picture=$PWD/$(basename "${file%.*}").png
 echo "There is no display: playing without a window until the guest's screen is up."

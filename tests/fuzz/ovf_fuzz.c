@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: MIT */
+/* Any bytes as an .ovf: parsed and described; what plays is written as a .vmx, read again and compared. Seeds: the
+ * corpus' texts. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "tests/unit/vmformat/same_appliance.h"
+#include "vmformat/ovf.h"
+#include "vmformat/vmx.h"
+
+static void require(bool condition, const char *what)
+{
+	if (condition)
+		return;
+	fprintf(stderr, "%s\n", what);
+	abort();
+}
+
+static int open_nothing(const struct files *files, const char *name, struct file *ret_file, struct error *e)
+{
+	(void)files;
+	(void)ret_file;
+	return error_set(e, -ENOENT, "%s: no such file", name);
+}
+
+/* Names that a .vmx takes for an empty drive, and separators of another system, do not read back. */
+static bool reads_back(const struct appliance *a)
+{
+	static const char *const words[] = { "auto detect", "emptyBackingString", "vmware-null-remote-floppy" };
+
+	for (unsigned i = 0; i < a->drive_count; i++) {
+		if (strchr(a->drives[i].file, '\\'))
+			return false;
+		for (size_t j = 0; j < sizeof(words) / sizeof(*words); j++)
+			if (!strcasecmp(a->drives[i].file, words[j]))
+				return false;
+	}
+	return true;
+}
+
+static void check_round_trip(const struct appliance *a)
+{
+	struct appliance *again = appliance_new();
+	struct vmx_file *vmx;
+	struct error e = { 0 };
+	const char *difference;
+	char *text;
+
+	require(appliance_to_vmx(a, &text, &e) == 0, "to_vmx");
+	if (vmx_parse(text, strlen(text), "written", &vmx, &e) == 0) {
+		require(vmx_to_appliance(vmx, again, &e) == 0, e.text);
+		difference = different_appliance(a, again);
+		if (difference)
+			fprintf(stderr, "%s differs in:\n%s", difference, text);
+		require(!difference, "round trip");
+		vmx_free(vmx);
+	} else {
+		require(e.code == -EFBIG, e.text); /* names of megabytes */
+	}
+	appliance_free(again);
+	free(text);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const struct files files = { .open = open_nothing };
+	struct appliance *a = appliance_new();
+	struct file source;
+	struct error e = { 0 };
+	int fd = memfd_create("fuzz", 0);
+
+	require(a && fd >= 0 && write(fd, data, size) == (ssize_t)size, "set-up");
+	require(file_from_fd(fd, "fuzz.ovf", &source, NULL) == 0, "file");
+	a->inner = files;
+	a->outer = &files;
+	ovf_probe(data, size);
+	if (ovf_open(a, &source, &files, &e) < 0)
+		require(e.code < 0 && *e.text, "an error without words");
+	else if (reads_back(a))
+		check_round_trip(a);
+	appliance_free(a);
+	file_close(&source);
+	return 0;
+}

@@ -1,0 +1,70 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# run.sh BUILD-FOLDER [--all] [SECONDS]: runs every fuzz target for 10 seconds, with --all for 600, or for SECONDS.
+# An input that crashes one is kept in BUILD-FOLDER/crashes.
+set -u
+
+usage() { echo "Usage: run.sh BUILD-FOLDER [--all] [SECONDS]" >&2; exit 2; }
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+[ $# -ge 1 ] && [ -d "$1" ] || usage
+build=$(cd "$1" && pwd); shift
+seconds=10
+for argument; do
+	case $argument in
+	--all) seconds=600 ;;
+	*[!0-9]* | '') usage ;;
+	*) seconds=$argument ;;
+	esac
+done
+work=$(mktemp -d "${TMPDIR:-/tmp}/vitrine-fuzz-XXXXXX")
+trap 'rm -rf "$work"' EXIT
+crashes=$build/crashes
+mkdir -p "$crashes"
+. "$here/seeds.sh"
+
+dictionary() { # TARGET
+	case $1 in
+	vmx_fuzz) echo vmx.dict ;;
+	vmdk*_fuzz) echo vmdk.dict ;;
+	ovf_fuzz | ova_fuzz | manifest_fuzz) echo ovf.dict ;;
+	esac
+}
+
+# GTK and fontconfig keep memory for ever: leaks are looked for in the parsers only.
+leaks() { # TARGET
+	case $1 in player_*) echo 0 ;; *) echo 1 ;; esac
+}
+
+# 64 MB is more than the largest table that a disk of 62 TB may have us read; a parser that wants more is wrong.
+fuzz() { # TARGET
+	local words
+	words=$(dictionary "$1")
+	mkdir -p "$work/$1"
+	seed "$1" "$work/$1"
+	ASAN_OPTIONS=detect_leaks=$(leaks "$1"):allocator_may_return_null=1:${ASAN_OPTIONS-} \
+		"$build/$1" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=64 -verbosity=1 \
+		-print_final_stats=1 -artifact_prefix="$crashes/$1-" ${words:+-dict="$here/$words"} "$work/$1" \
+		>"$work/$1.log" 2>&1 </dev/null
+}
+
+passed=0 failed=0
+for source in "$here"/*_fuzz.c; do
+	target=$(basename "$source" .c)
+	if [ ! -x "$build/$target" ]; then
+		echo "$target: FAILED: not built in $build (clang, -DVITRINE_FUZZ=ON -DVITRINE_SANITIZE=ON)"
+		failed=$((failed + 1))
+		continue
+	fi
+	if fuzz "$target"; then
+		runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/$target.log")
+		echo "$target: passed, ${runs:-?} executions in $seconds s"
+		passed=$((passed + 1))
+	else
+		echo "$target: FAILED; the input is in $crashes; the end of what it said:"
+		grep -v '^#[0-9]*	' "$work/$target.log" | tail -40 | sed 's/^/    /'
+		failed=$((failed + 1))
+	fi
+done
+echo "$passed passed, $failed failed"
+[ "$failed" = 0 ] && [ "$passed" -gt 0 ]

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: MIT
+# seed TARGET FOLDER: a few small inputs from which the fuzzer starts. A target's own comment says how its input is laid out.
+
+seed_vmx() { # FOLDER: the first byte chooses which key is set
+	cat >"$1/common" <<-'END'
+		A.encoding = "UTF-8"
+		config.version = "8"
+		virtualHW.version = "10"
+		displayName = "a |22b|22"
+		guestOS = "debian12-64"
+		memsize = "512"
+		scsi0.present = "TRUE"
+		scsi0.virtualDev = "lsilogic"
+		scsi0:0.present = "TRUE"
+		scsi0:0.fileName = "a.vmdk"
+		ide1:0.present = "TRUE"
+		ide1:0.deviceType = "cdrom-image"
+		ide1:0.fileName = "a.iso"
+		ethernet0.present = "TRUE"
+		ethernet0.virtualDev = "e1000"
+		# a comment
+		serial0.present = FALSE
+	END
+	printf 'B#!/usr/bin/vmware\n.encoding = "windows-1252"\r\ndisplayName = "\344"\r\n' >"$1/windows"
+	printf 'C.encoding = "GBK"\ndisplayName = "\304\343\272\303"\n' >"$1/gbk"
+	printf 'Da = "1"\na = "2"\nb =\n = "c"\nd = "unclosed\n' >"$1/broken"
+}
+
+descriptor_text() {
+	cat <<-'END'
+		# Disk DescriptorFile
+		version=1
+		encoding="UTF-8"
+		CID=fffffffe
+		parentCID=ffffffff
+		createType="twoGbMaxExtentFlat"
+
+		# Extent description
+		RW 4192256 FLAT "a-f001.vmdk" 0
+		RW 100 SPARSE "a-s002.vmdk"
+		RW 8 ZERO
+
+		ddb.adapterType = "lsilogic"
+		ddb.geometry.cylinders = "261"
+	END
+}
+
+seed_vmdk_descriptor() { descriptor_text >"$1/text"; }
+
+seed_vmdk() { # the first byte: 0 a whole file, 1 to 3 patches of 2 bytes place, 1 byte length
+	{ printf '\0'; descriptor_text; } >"$1/text"
+	{ printf '\0KDMV\1\0\0\0\3\0\0\0'; head -c 500 /dev/zero; } >"$1/header"
+	printf '\1\20\0\3\377\377\377\377' >"$1/plain"
+	printf '\2\70\0\7\377\377\377\377\377\377\377\377' >"$1/stream"
+	printf '\3' >"$1/mixed"
+}
+
+seed_qcow2() { # an odd first byte: patches of 2 bytes page, 2 bytes offset, 1 byte length
+	printf '\1\0\0\30\0\7\0\0\0\0\200\0\0\1' >"$1/size"
+	printf '\1\1\0\0\0\7\200\0\0\0\0\1\0\0' >"$1/table"
+	{ printf '\0QFI\373\0\0\0\3'; head -c 96 /dev/zero; } >"$1/header"
+}
+
+volume_descriptor() { # TYPE
+	printf "\\$1CD001\\1\\0"
+	printf '%-32s%-32s' LINUX 'A LABEL'
+	head -c 1976 /dev/zero
+}
+
+seed_iso() { # the first half lies at sector 16, the second at 256
+	{ volume_descriptor 1; volume_descriptor 377; } >"$1/iso9660"
+	{ volume_descriptor 1; printf '\2\0\2\0'; head -c 2043 /dev/zero; printf '\1'; } >"$1/udf"
+}
+
+seed_player_messages() { # rows of: type, count, count bytes
+	printf '\0\10\1\0\0\0\4\0\0\0\3\30\200\2\0\0\340\1\0\0\0\0\0\0\0\0\0\0\200\2\0\0\340\1\0\0' >"$1/screen"
+	printf '\1\40aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa\2\4\2\0\0\0\4\40\0\0\0\0\1\0\0\0\0\0\0\0debian.iso\0\0\0\0\0\0\0\0\0\0' >"$1/machine"
+	printf '\6\10\1\0\0\0word\7\20\1\0\0\0question\0\0\0\0' >"$1/words"
+}
+
+ovf_text() { cat "$here/../../samples/testcard/testcard.ovf.in"; }
+
+seed_ovf() { ovf_text >"$1/testcard"; }
+
+seed_manifest() {
+	local digest=0123456789abcdef0123456789abcdef01234567
+	printf 'SHA1(a.ovf)= %s\nSHA1 (a-disk1.vmdk) = %s\r\n' $digest $digest >"$1/sha1"
+	printf 'SHA256(a.ovf)= %s%s\n' $digest 0123456789abcdef01234567 >"$1/sha256"
+}
+
+seed_ova() {
+	mkdir "$work/tar"
+	ovf_text >"$work/tar/a.ovf"
+	seed_manifest "$work/tar"
+	for format in ustar gnu pax; do
+		(cd "$work/tar" && tar --format=$format -cf "$1/$format" a.ovf sha1) 2>/dev/null
+	done
+	rm -rf "$work/tar"
+}
+
+seed() { # TARGET FOLDER
+	local name=${1%_fuzz}
+	if declare -F "seed_$name" >/dev/null; then "seed_$name" "$2"; fi
+}

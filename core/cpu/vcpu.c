@@ -203,13 +203,37 @@ void vcpu_kick(struct vcpu *vcpu)
 
 /* ---- set-up ---- */
 
+/* Reads or writes one MSR. KVM answers with how many it took: a refused one is none. */
+static bool one_msr(struct vcpu *vcpu, unsigned long request, uint32_t index, uint64_t *value)
+{
+	union {
+		struct kvm_msrs list;
+		uint8_t room[sizeof(struct kvm_msrs) + sizeof(struct kvm_msr_entry)];
+	} msrs = { .list.nmsrs = 1 };
+	bool done;
+
+	msrs.list.entries[0] = (struct kvm_msr_entry){ .index = index, .data = *value };
+	done = ioctl(vcpu->fd, request, &msrs) == 1;
+	*value = done ? msrs.list.entries[0].data : 0;
+	return done;
+}
+
+static void set_msr(struct vcpu *vcpu, uint32_t index, uint64_t value)
+{
+	one_msr(vcpu, KVM_SET_MSRS, index, &value);
+}
+
+static uint64_t get_msr(struct vcpu *vcpu, uint32_t index)
+{
+	uint64_t value = 0;
+
+	one_msr(vcpu, KVM_GET_MSRS, index, &value);
+	return value;
+}
+
 int vcpu_create(struct kvm *kvm, unsigned index, struct error *e)
 {
 	struct vcpu *vcpu = &kvm->cpus[index];
-	struct {
-		struct kvm_msrs header;
-		struct kvm_msr_entry entry;
-	} msrs = { .header.nmsrs = 1, .entry = { .index = MSR_MISC_ENABLE, .data = MISC_ENABLE_FAST_STRING } };
 
 	*vcpu = (struct vcpu){ .kvm = kvm, .index = index };
 	vcpu->fd = ioctl(kvm->fd, KVM_CREATE_VCPU, index);
@@ -222,7 +246,7 @@ int vcpu_create(struct kvm *kvm, unsigned index, struct error *e)
 		return error_set(e, -errno, "KVM shares no page for CPU %u: %s", index, strerror(errno));
 	}
 	/* Windows and the BIOS look at it; a KVM that refuses keeps its own default, which does. */
-	ioctl(vcpu->fd, KVM_SET_MSRS, &msrs);
+	set_msr(vcpu, MSR_MISC_ENABLE, MISC_ENABLE_FAST_STRING);
 	return cpuid_set(vcpu, e);
 }
 
@@ -254,26 +278,6 @@ void vcpu_destroy(struct vcpu *vcpu)
 }
 
 /* ---- time ---- */
-
-static uint64_t get_msr(struct vcpu *vcpu, uint32_t index)
-{
-	struct {
-		struct kvm_msrs header;
-		struct kvm_msr_entry entry;
-	} msrs = { .header.nmsrs = 1, .entry.index = index };
-
-	return ioctl(vcpu->fd, KVM_GET_MSRS, &msrs) == 1 ? msrs.entry.data : 0;
-}
-
-static void set_msr(struct vcpu *vcpu, uint32_t index, uint64_t value)
-{
-	struct {
-		struct kvm_msrs header;
-		struct kvm_msr_entry entry;
-	} msrs = { .header.nmsrs = 1, .entry = { .index = index, .data = value } };
-
-	ioctl(vcpu->fd, KVM_SET_MSRS, &msrs);
-}
 
 static bool tsc_offset(struct vcpu *vcpu, unsigned long request, uint64_t *value)
 {

@@ -24,7 +24,6 @@
 #define MESSAGES_PER_ROUND 64	/* so that a flood of input does not starve timers and disks; all that a link keeps */
 #define SERIAL_INPUT_MAX 65536	/* typed ahead of a guest that does not read; then bytes are lost, as on a wire */
 #define KEEP_SECONDS 5		/* between two looks for writes that a guest has not flushed */
-#define SERIAL_RETRY_NS 5000000 /* a 16550's FIFO empties in 1.4 ms at 115200 baud */
 
 struct cd {
 	struct control *control;
@@ -38,7 +37,6 @@ struct serial_output {
 };
 
 struct serial_input {
-	struct loop_source retry; /* a timerfd: runs while something waits */
 	unsigned port;
 	size_t count;
 	uint8_t data[SERIAL_INPUT_MAX];
@@ -235,26 +233,21 @@ static void serial_output(void *context, unsigned port, const uint8_t *data, siz
 	loop_post(c->loop, &c->output.flush);
 }
 
+/* What does not fit waits for serial_ready(). */
 static void feed_serial(struct control *c)
 {
 	struct serial_input *in = &c->input;
 	size_t taken = machine_serial_input(c->machine, in->port, in->data, in->count);
-	struct itimerspec spec = { 0 };
 
-	memmove(in->data, in->data + taken, in->count - taken);
 	in->count -= taken;
-	if (in->count)
-		spec.it_value.tv_nsec = SERIAL_RETRY_NS;
-	timerfd_settime(in->retry.fd, 0, &spec, NULL);
+	memmove(in->data, in->data + taken, in->count);
 }
 
-static void retry_serial(void *context, uint32_t events)
+static void serial_ready(void *context, unsigned port)
 {
 	struct control *c = context;
-	uint64_t count;
 
-	(void)events;
-	if (read(c->input.retry.fd, &count, sizeof(count)) > 0)
+	if (port == c->input.port)
 		feed_serial(c);
 }
 
@@ -548,7 +541,7 @@ static int create_machine(struct control *c, struct error *e)
 		.screen = &c->screen,
 		.sound = c->sound,
 		.rtc_offset = s->appliance->rtc_local_time ? s->start.local_time_offset : 0,
-		.events = { serial_output, machine_stopped, c },
+		.events = { serial_output, serial_ready, machine_stopped, c },
 	};
 	void *bios = NULL, *vgabios = NULL;
 	int err = load_firmware(s->fds[START_FD_BIOS], "bios-256k.bin", &bios, &options.bios_size, e);
@@ -586,13 +579,10 @@ static int connect_loop(struct control *c, struct error *e)
 	if (!c->loop)
 		return error_set(e, -ENOMEM, "No event loop can be had: %s", strerror(errno));
 	c->socket = (struct loop_source) { link_socket(c->link), EPOLLIN, receive, c };
-	c->input.retry = (struct loop_source) { timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), EPOLLIN,
-						retry_serial, c };
 	c->keep = (struct loop_source) { timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), EPOLLIN, keep_writes,
 					 c };
 	timerfd_settime(c->keep.fd, 0, &often, NULL);
-	if (loop_add(c->loop, &c->socket) < 0 || loop_add(c->loop, &c->input.retry) < 0 ||
-	    loop_add(c->loop, &c->keep) < 0)
+	if (loop_add(c->loop, &c->socket) < 0 || loop_add(c->loop, &c->keep) < 0)
 		return error_set(e, -ENOMEM, "No event loop can be had");
 	return 0;
 }
@@ -693,8 +683,6 @@ static void take_apart(struct control *c)
 		c->error = e;
 	}
 	session_free(c->session);
-	if (c->input.retry.fd > 0)
-		close(c->input.retry.fd);
 	if (c->keep.fd > 0)
 		close(c->keep.fd);
 	loop_free(c->loop);

@@ -98,7 +98,8 @@ static void tell_serial(struct machine *m, const struct part *part, struct devic
 	struct serial_buffer *output = &m->outputs[part->class == &debugcon_class ? MACHINE_SERIALS : part->device];
 
 	(void)config;
-	extra->serial = (struct serial_config){ .output = machine_serial_output, .context = output };
+	extra->serial = (struct serial_config){ .output = machine_serial_output, .input_ready = machine_serial_ready,
+						.context = output };
 }
 
 /* QEMU's old board, and so the one that generic images were made on. */

@@ -27,6 +27,7 @@ enum machine_stop {
 
 struct machine_events { /* all called on the I/O thread */
 	void (*serial_output)(void *context, unsigned port, const uint8_t *data, size_t count); /* port 255: debug console */
+	void (*serial_ready)(void *context, unsigned port); /* machine_serial_input() took less than all: it has room again */
 	void (*stopped)(void *context, enum machine_stop why, const struct error *e); /* the machine is paused then */
 	void *context;
 };

@@ -28,7 +28,7 @@ struct serial_buffer {
 	pthread_mutex_t lock; /* a leaf: the port's callback fills it under the device's lock */
 	uint8_t *data;
 	size_t count, room;
-	struct loop_work work;
+	struct loop_work work, ready; /* tells the output; tells that there is room for input */
 };
 
 /* Things that only the I/O thread can do, asked for by a vCPU or a device. */
@@ -79,6 +79,7 @@ void machine_request_reset(void *machine);
 void machine_request_power_off(void *machine);
 void machine_trouble(void *machine, enum kvm_trouble what, const struct error *e);
 void machine_serial_output(void *serial_buffer, const uint8_t *data, size_t count);
+void machine_serial_ready(void *serial_buffer);
 int machine_start_kvm(struct machine *m, struct error *e);
 int machine_prepare_run(struct machine *m, struct error *e);
 void machine_finish_run(struct machine *m);

@@ -115,6 +115,21 @@ void machine_serial_output(void *context, const uint8_t *data, size_t count)
 	loop_post(b->machine->options.loop, &b->work);
 }
 
+static void tell_ready(struct loop_work *work)
+{
+	struct serial_buffer *b = container_of(work, struct serial_buffer, ready);
+	const struct machine_events *events = &b->machine->options.events;
+
+	events->serial_ready(events->context, b->port);
+}
+
+void machine_serial_ready(void *context)
+{
+	struct serial_buffer *b = context;
+
+	loop_post(b->machine->options.loop, &b->ready);
+}
+
 size_t machine_serial_input(struct machine *m, unsigned port, const uint8_t *data, size_t count)
 {
 	struct device *d = port < MACHINE_SERIALS ? m->serials[port] : NULL;
@@ -307,7 +322,7 @@ int machine_prepare_run(struct machine *m, struct error *e)
 	pthread_mutex_init(&m->trouble_lock, NULL);
 	for (unsigned i = 0; i <= MACHINE_SERIALS; i++) {
 		m->outputs[i] = (struct serial_buffer){ .machine = m, .port = i < MACHINE_SERIALS ? i : DEBUG_PORT,
-							.work.run = tell_output };
+							.work.run = tell_output, .ready.run = tell_ready };
 		pthread_mutex_init(&m->outputs[i].lock, NULL);
 	}
 	m->frame_source = (struct loop_source){ .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
@@ -326,6 +341,7 @@ void machine_finish_run(struct machine *m)
 	loop_cancel(m->options.loop, &m->request_work);
 	for (unsigned i = 0; i <= MACHINE_SERIALS; i++) {
 		loop_cancel(m->options.loop, &m->outputs[i].work);
+		loop_cancel(m->options.loop, &m->outputs[i].ready);
 		free(m->outputs[i].data);
 		pthread_mutex_destroy(&m->outputs[i].lock);
 	}

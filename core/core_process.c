@@ -18,6 +18,7 @@
 #include "core/sandbox.h"
 #include "core/session.h"
 #include "vmformat/bytes.h"
+#include "vmformat/ovf.h"
 #include "vmformat/vmx.h"
 
 /* ---- START_DESCRIBE ---- */
@@ -111,6 +112,7 @@ static int shut_door(struct link *l)
 	union message hello = { .hello = { .version = PROTOCOL_VERSION } };
 	int err;
 
+	ovf_warm_parser();
 	vmx_warm_encodings(); /* a missing one shows as '?' in a name: no reason not to play */
 	err = sandbox_shut(&hello.hello.landlock_abi);
 	if (!err)

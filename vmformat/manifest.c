@@ -271,9 +271,10 @@ static int compare_digest(struct manifest *m, struct error *e)
 	if (!EVP_DigestFinal_ex(m->hash, digest, NULL))
 		return error_set(e, -EIO, "%s cannot be checked", entry->name);
 	if (memcmp(digest, entry->digest, entry->algorithm->length))
-		return error_set(e, -EBADMSG, "%s is not what its maker published: its %s digest differs from the "
-				 "manifest's. It was damaged or changed on its way. Download it again.", m->file.name,
-				 entry->algorithm->name);
+		return error_set(e, -EBADMSG,
+				 "%s is not what its maker published: its %s digest differs from the "
+				 "manifest's. It was damaged or changed on its way. Download it again.",
+				 m->file.name, entry->algorithm->name);
 	return 0;
 }
 

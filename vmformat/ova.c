@@ -291,8 +291,10 @@ static int read_member(struct walk *w, char type, uint64_t size)
 	if (!name)
 		return -ENOMEM;
 	if (type == 'S' || w->is_sparse)
-		r = error_set(w->e, -ENOTSUP, "%s: %s is stored as a sparse file, which is not played. Unpack the "
-			      "package (tar -xf) and open its .ovf.", w->ova->tar.name, name);
+		r = error_set(w->e, -ENOTSUP,
+			      "%s: %s is stored as a sparse file, which is not played. Unpack the "
+			      "package (tar -xf) and open its .ovf.",
+			      w->ova->tar.name, name);
 	else if (type == '0' || type == '\0' || type == '7')
 		r = add_member(w, name, size);
 	else if (type != '5')
@@ -325,7 +327,8 @@ static int read_header(struct walk *w)
 	if (!checksum_fits(w->header))
 		return damaged(w, "this is no header of a tar (its checksum is wrong)");
 	if (++w->headers > MAX_MEMBERS)
-		return error_set(w->e, -EFBIG, "%s has more than %u files, more than any package", tar->name, MAX_MEMBERS);
+		return error_set(w->e, -EFBIG, "%s has more than %u files, more than any package", tar->name,
+				 MAX_MEMBERS);
 	return 0;
 }
 
@@ -426,8 +429,10 @@ static int read_ovf(struct appliance *a, const struct ova *ova, struct error *e)
 	int r;
 
 	if (!member)
-		return error_set(e, -EINVAL, "%s is a tar without an .ovf in it, so nothing describes a machine. "
-				 "Unpack it (tar -xf) and open what is inside.", ova->tar.name);
+		return error_set(e, -EINVAL,
+				 "%s is a tar without an .ovf in it, so nothing describes a machine. "
+				 "Unpack it (tar -xf) and open what is inside.",
+				 ova->tar.name);
 	if (count > 1)
 		appliance_remark(a, 0, member->name, "The package has %u .ovf texts; the first one is played.", count);
 	r = open_member(ova, member, &file, e);
@@ -444,7 +449,8 @@ static int parse_manifest(struct appliance *a, struct ova *ova, const struct mem
 	int r;
 
 	if (!text)
-		return error_set(e, -EFBIG, "%s: %llu bytes are too many", member->name, (unsigned long long)member->size);
+		return error_set(e, -EFBIG, "%s: %llu bytes are too many", member->name,
+				 (unsigned long long)member->size);
 	r = file_read(&ova->tar, member->offset, text, (size_t)member->size);
 	if (!r)
 		r = manifest_parse(text, (size_t)member->size, member->name, &a->inner, &ova->manifest, e);
@@ -464,7 +470,8 @@ static void read_manifest(struct appliance *a, struct ova *ova)
 	a->manifest = ova->manifest;
 	certificate = find_ending(ova, ".cert", &count);
 	if (certificate)
-		appliance_remark(a, 0, certificate->name, "The certificate is not checked: who signed this is not known.");
+		appliance_remark(a, 0, certificate->name,
+				 "The certificate is not checked: who signed this is not known.");
 }
 
 static void free_ova(void *container)

@@ -16,6 +16,9 @@
 /* A manifest has a line of at most 160 bytes and a name for each file. */
 #define MANIFEST_MAX_SIZE (1u << 20)
 
+/* A vApp of vCloud Director has at most 128 machines; each is looked for by its id. */
+#define MAX_ENTITIES 1024u
+
 /* ---- telling an OVF by its content ---- */
 
 /* Texts begin so within a byte order mark and blanks; a damaged one may have some rubbish before. */
@@ -76,67 +79,67 @@ static xmlNode *walk(xmlNode *node, const xmlNode *root)
 	return NULL;
 }
 
-static unsigned count_systems(xmlNode *envelope, xmlNode **ret_first)
+/* Collections count as entities, too. */
+static unsigned count_systems(xmlNode *envelope, xmlNode **ret_first, unsigned *ret_entities)
 {
 	unsigned count = 0;
 
 	*ret_first = NULL;
-	for (xmlNode *n = envelope; n; n = walk(n, envelope))
+	*ret_entities = 0;
+	for (xmlNode *n = envelope; n; n = walk(n, envelope)) {
 		if (is_system(n) && !count++)
 			*ret_first = n;
+		*ret_entities += is_system(n) || is_collection(n);
+	}
 	return count;
 }
 
-/* Place of an entity in its collection's StartupSection; those it does not name, or does not start, come after. */
-static uint64_t startup_order(struct ovf *o, const xmlNode *collection, const char *id)
+static xmlNode *find_entity(const xmlNode *collection, const char *id)
 {
-	const xmlNode *startup = ovf_child_section(collection, "StartupSection");
-
-	for (const xmlNode *item = ovf_child(startup, "Item"); item; item = ovf_next(item, "Item")) {
-		const char *item_id = ovf_attribute(o, item, "id"), *order = ovf_attribute(o, item, "order");
-		const char *action = ovf_attribute(o, item, "startAction");
-		uint64_t n = 0;
-
-		if (!item_id || strcmp(item_id, id))
-			continue;
-		if ((action && !strcasecmp(action, "none")) || (order && !ovf_number(order, &n)))
-			return UINT64_MAX;
-		return n;
-	}
-	return UINT64_MAX;
+	for (xmlNode *n = ovf_child(collection, NULL); n; n = ovf_next(n, NULL))
+		if ((is_system(n) || is_collection(n)) && (!id || ovf_attribute_is(n, "id", id)))
+			return n;
+	return NULL;
 }
 
-/* The entity that starts first, in the order of the text among equals. */
+/* The entity that its collection's StartupSection starts first, else the first of the text. */
 static xmlNode *first_to_start(struct ovf *o, const xmlNode *collection)
 {
+	const xmlNode *startup = ovf_child_section(collection, "StartupSection");
 	xmlNode *best = NULL;
-	uint64_t best_order = 0;
+	uint64_t best_order = UINT64_MAX;
+	unsigned count = 0;
 
-	for (xmlNode *n = ovf_child(collection, NULL); n; n = ovf_next(n, NULL)) {
-		const char *id;
-		uint64_t order;
+	for (const xmlNode *item = ovf_child(startup, "Item"); item && count < MAX_ENTITIES;
+	     item = ovf_next(item, "Item"), count++) {
+		const char *id = ovf_attribute(o, item, "id"), *text = ovf_attribute(o, item, "order");
+		uint64_t order = 0; /* DSP0243 section 9.7: the default */
+		xmlNode *entity;
 
-		if (!is_system(n) && !is_collection(n))
+		if (!id || (text && !ovf_number(text, &order)) || order > best_order ||
+		    ovf_attribute_is(item, "startAction", "none"))
 			continue;
-		id = ovf_attribute(o, n, "id");
-		order = startup_order(o, collection, id ? id : "");
-		if (!best || order < best_order) {
-			best = n;
-			best_order = order;
-		}
+		entity = find_entity(collection, id);
+		if (!entity || (best && order == best_order && ovf_line(entity) >= ovf_line(best)))
+			continue; /* started together: in the order of the text */
+		best = entity;
+		best_order = order;
 	}
-	return best;
+	return best ? best : find_entity(collection, NULL);
 }
 
 static int choose_system(struct ovf *o)
 {
 	xmlNode *first, *chosen = o->envelope;
-	unsigned count = count_systems(o->envelope, &first);
+	unsigned entities, count = count_systems(o->envelope, &first, &entities);
 	const char *id, *name;
 
 	if (count == 0)
 		return ovf_error(o, o->envelope, -EINVAL,
 				 "no machine is described (there is no VirtualSystem). Is this the whole package?");
+	if (entities > MAX_ENTITIES)
+		return ovf_error(o, o->envelope, -EFBIG, "%u machines are more than any package has (the limit is %u).",
+				 entities, MAX_ENTITIES);
 	while (chosen && !is_system(chosen))
 		chosen = first_to_start(o, chosen);
 	o->system = chosen ? chosen : first; /* a collection that starts first may be empty */
@@ -163,7 +166,8 @@ static int choose_hardware(struct ovf *o)
 	o->hardware = best ? best : first;
 	o->machine = ovf_child(o->system, "Machine");
 	if (!o->hardware && !o->machine)
-		return ovf_error(o, o->system, -EINVAL, "the machine has no VirtualHardwareSection, so nothing says what "
+		return ovf_error(o, o->system, -EINVAL,
+				 "the machine has no VirtualHardwareSection, so nothing says what "
 				 "it is made of. Export it again.");
 	if (first && ovf_next_section(first, "VirtualHardwareSection"))
 		ovf_remark(o, o->hardware, "VirtualHardwareSection",
@@ -198,11 +202,26 @@ static void choose_configuration(struct ovf *o)
 static bool is_known_section(const xmlNode *node)
 {
 	static const char *const names[] = {
-		"Info",		      "Name",		    "References",	       "DiskSection",
-		"NetworkSection",     "VirtualSystem",	    "VirtualSystemCollection", "VirtualHardwareSection",
-		"AnnotationSection",  "ProductSection",	    "EulaSection",	       "StartupSection",
-		"OperatingSystemSection", "InstallSection", "DeploymentOptionSection", "ResourceAllocationSection",
-		"BootOrderSection",   "EnvironmentFilesSection", "Strings",	       "Machine",
+		"Info",
+		"Name",
+		"References",
+		"DiskSection",
+		"NetworkSection",
+		"VirtualSystem",
+		"VirtualSystemCollection",
+		"VirtualHardwareSection",
+		"AnnotationSection",
+		"ProductSection",
+		"EulaSection",
+		"StartupSection",
+		"OperatingSystemSection",
+		"InstallSection",
+		"DeploymentOptionSection",
+		"ResourceAllocationSection",
+		"BootOrderSection",
+		"EnvironmentFilesSection",
+		"Strings",
+		"Machine",
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
@@ -293,7 +312,8 @@ static int find_envelope(struct ovf *o, xmlDoc *doc)
 		return ovf_error(o, o->envelope, -EINVAL, "this is no OVF: its root element is not an Envelope.");
 	for (const xmlNode *n = ovf_child(o->envelope, NULL); n; n = ovf_next(n, NULL))
 		if (ovf_is(n, "EncryptionSection") || ovf_is(n, "EncryptedData"))
-			return ovf_error(o, n, -ENOTSUP, "the package is encrypted. Have it decrypted by the program "
+			return ovf_error(o, n, -ENOTSUP,
+					 "the package is encrypted. Have it decrypted by the program "
 					 "that made it, then open it again.");
 	return 0;
 }
@@ -313,10 +333,9 @@ static int settle_cores(struct ovf *o)
 
 static int describe(struct ovf *o, xmlDoc *doc)
 {
-	static int (*const parts[])(struct ovf *) = { choose_system,	choose_hardware,  read_sections,
-						      ovf_read_references, read_names,	    ovf_read_guest,
-						      ovf_read_machine, ovf_read_items,	    ovf_read_settings,
-						      settle_cores };
+	static int (*const parts[])(
+		struct ovf *) = { choose_system,  choose_hardware,  read_sections,  ovf_read_references, read_names,
+				  ovf_read_guest, ovf_read_machine, ovf_read_items, ovf_read_settings,	 settle_cores };
 	int r = find_envelope(o, doc);
 
 	if (!r)
@@ -365,7 +384,8 @@ int ovf_read(struct appliance *a, const struct file *source, const struct files 
 	free(text);
 	if (!r) {
 		if (damaged)
-			appliance_remark(a, 0, "encoding", "Some characters are not in the encoding that the text names.");
+			appliance_remark(a, 0, "encoding",
+					 "Some characters are not in the encoding that the text names.");
 		r = describe(&o, doc);
 		xmlFreeDoc(doc);
 	}
@@ -390,7 +410,7 @@ static char *manifest_name(const struct file *source)
 	char *name;
 
 	return asprintf(&name, "%.*s.mf", (int)(dot && dot != base ? dot - base : (int)strlen(base)), base) < 0 ? NULL
-													    : name;
+														: name;
 }
 
 /* No manifest is no fault, and one that cannot be read is no reason not to play. */

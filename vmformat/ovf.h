@@ -13,8 +13,8 @@
 
 #define OVF_MAX_SIZE (8u << 20) /* bytes; the largest real one seen has 142 KB, translated licences make some larger */
 
-/* Initialises libxml2, so that ovf_open() opens no file besides those it asks files for: call it once before the sandbox
- * shuts. vmx_warm_encodings() serves texts that are not in Unicode. */
+/* Initialises libxml2, so that ovf_open() opens no file besides those it asks files for: call it once before the
+ * sandbox shuts. vmx_warm_encodings() serves texts that are not in Unicode. */
 void ovf_warm_parser(void);
 
 /* Do these first bytes (n of them) begin an XML text whose root is an OVF Envelope? */

@@ -287,17 +287,23 @@ static int set_file(struct ovf *o, struct appliance_drive *drive, const struct o
 	const char *compression = ovf_attribute(o, file->node, "compression");
 
 	if (!href || !*href)
-		return ovf_error(o, file->node, -EINVAL, "the file \"%s\" has no name (href). Export the machine again.",
-				 file->id);
+		return ovf_error(o, file->node, -EINVAL,
+				 "the file \"%s\" has no name (href). Export the machine again.", file->id);
 	if (is_url(href))
-		return ovf_error(o, file->node, -ENOTSUP, "the file %s is on the network, where nothing is fetched from. "
-				 "Download it into the folder of this OVF, and write its bare name here.", href);
+		return ovf_error(o, file->node, -ENOTSUP,
+				 "the file %s is on the network, where nothing is fetched from. "
+				 "Download it into the folder of this OVF, and write its bare name here.",
+				 href);
 	if (ovf_attribute(o, file->node, "chunkSize"))
-		return ovf_error(o, file->node, -ENOTSUP, "the file %s comes in chunks, which are not played. Put them "
-				 "together (cat '%s'.* > '%s'), and remove chunkSize here.", href, href, href);
+		return ovf_error(o, file->node, -ENOTSUP,
+				 "the file %s comes in chunks, which are not played. Put them "
+				 "together (cat '%s'.* > '%s'), and remove chunkSize here.",
+				 href, href, href);
 	if (compression && *compression && strcasecmp(compression, "identity"))
-		return ovf_error(o, file->node, -ENOTSUP, "the file %s is compressed (%s), which is not played. Unpack "
-				 "it (gunzip), write its new name here, and remove the compression.", href, compression);
+		return ovf_error(o, file->node, -ENOTSUP,
+				 "the file %s is compressed (%s), which is not played. Unpack "
+				 "it (gunzip), write its new name here, and remove the compression.",
+				 href, compression);
 	drive->backing = BACKING_IMAGE;
 	return appliance_set_text(&drive->file, decoded_href(o, href));
 }
@@ -310,14 +316,18 @@ int ovf_set_disk(struct ovf *o, struct appliance_drive *drive, const struct ovf_
 	const struct ovf_file *file;
 
 	if (parent && *parent)
-		return ovf_error(o, disk->node, -ENOTSUP, "the disk \"%s\" holds only what differs from the disk \"%s\", "
-				 "which is not played. Deploy the package and export it again.", disk->id, parent);
+		return ovf_error(o, disk->node, -ENOTSUP,
+				 "the disk \"%s\" holds only what differs from the disk \"%s\", "
+				 "which is not played. Deploy the package and export it again.",
+				 disk->id, parent);
 	if (!sized)
 		drive->capacity = 0;
 	if (!reference || !*reference) {
 		if (!sized || !drive->capacity)
-			return ovf_error(o, disk->node, -EINVAL, "the disk \"%s\" has neither a file nor a capacity that "
-					 "is a number.", disk->id);
+			return ovf_error(o, disk->node, -EINVAL,
+					 "the disk \"%s\" has neither a file nor a capacity that "
+					 "is a number.",
+					 disk->id);
 		drive->backing = BACKING_BLANK;
 		return 0;
 	}
@@ -325,8 +335,10 @@ int ovf_set_disk(struct ovf *o, struct appliance_drive *drive, const struct ovf_
 		ovf_remark(o, disk->node, disk->id, "Its capacity is not a number; the image says how large it is.");
 	file = find_file(o, reference);
 	if (!file)
-		return ovf_error(o, disk->node, -EINVAL, "the disk \"%s\" is in the file \"%s\", which the References do "
-				 "not list.", disk->id, reference);
+		return ovf_error(o, disk->node, -EINVAL,
+				 "the disk \"%s\" is in the file \"%s\", which the References do "
+				 "not list.",
+				 disk->id, reference);
 	return set_file(o, drive, file);
 }
 
@@ -350,7 +362,8 @@ int ovf_set_backing(struct ovf *o, struct appliance_drive *drive, const char *ho
 	if (file)
 		return set_file(o, drive, file);
 	if (disk_id || file_id || drive->kind == DRIVE_DISK)
-		return ovf_error(o, asker, -EINVAL, "the device names \"%s\", which this OVF does not have.", host_resource);
+		return ovf_error(o, asker, -EINVAL, "the device names \"%s\", which this OVF does not have.",
+				 host_resource);
 	drive->backing = BACKING_HOST;
 	ovf_remark(o, asker, host_resource, "This is a device of the host, which is not opened; the drive is empty.");
 	return appliance_set_text(&drive->file, host_resource);

@@ -60,9 +60,12 @@ static void read_fields(struct ovf *o, struct item *item)
 		const char *name;
 		size_t offset;
 	} fields[] = {
-		{ "InstanceID", offsetof(struct item, id) },	{ "InstanceId", offsetof(struct item, id) },
-		{ "Parent", offsetof(struct item, parent) },	{ "ResourceSubType", offsetof(struct item, subtype) },
-		{ "Address", offsetof(struct item, address) },	{ "BusNumber", offsetof(struct item, bus_number) },
+		{ "InstanceID", offsetof(struct item, id) },
+		{ "InstanceId", offsetof(struct item, id) },
+		{ "Parent", offsetof(struct item, parent) },
+		{ "ResourceSubType", offsetof(struct item, subtype) },
+		{ "Address", offsetof(struct item, address) },
+		{ "BusNumber", offsetof(struct item, bus_number) },
 		{ "AddressOnParent", offsetof(struct item, on_parent) },
 		{ "HostResource", offsetof(struct item, host_resource) },
 		{ "Connection", offsetof(struct item, connection) },
@@ -127,7 +130,8 @@ static void collect(struct items *items, const struct item *item)
 		return;
 	}
 	if (same)
-		ovf_remark(items->o, item->node, item->label, "Its InstanceID %s is that of another item, too.", item->id);
+		ovf_remark(items->o, item->node, item->label, "Its InstanceID %s is that of another item, too.",
+			   item->id);
 	items->list[items->count++] = *item;
 }
 
@@ -154,7 +158,8 @@ static int collect_all(struct items *items)
 		if (ovf_number(item.type_text, &item.type))
 			collect(items, &item);
 		else
-			ovf_remark(o, n, item.label, "It does not say what kind of device it is (ResourceType); it is left "
+			ovf_remark(o, n, item.label,
+				   "It does not say what kind of device it is (ResourceType); it is left "
 				   "out.");
 	}
 	return 0;
@@ -180,12 +185,8 @@ static const struct model_word storage_words[] = {
 };
 
 static const struct model_word ethernet_words[] = {
-	{ "e1000", "e1000", 0 },
-	{ "pcnet32 vlance pcnet", "vlance", 0 },
-	{ "vmxnet3", "vmxnet3", 0 },
-	{ "e1000e", "e1000e", 0 },
-	{ "virtio virtio-net", "virtio", 0 },
-	{ "vmxnet vmxnet2", "vmxnet", 0 },
+	{ "e1000", "e1000", 0 },   { "pcnet32 vlance pcnet", "vlance", 0 }, { "vmxnet3", "vmxnet3", 0 },
+	{ "e1000e", "e1000e", 0 }, { "virtio virtio-net", "virtio", 0 },    { "vmxnet vmxnet2", "vmxnet", 0 },
 };
 
 static const struct model_word sound_words[] = {
@@ -216,9 +217,9 @@ static const struct model_word *find_word(const struct model_word *table, size_t
 
 static int leave_out(struct items *items, struct item *item)
 {
-	ovf_remark(items->o, item->node, item->label, "A device of type %s%s%s is not part of the machine that is played%s.",
-		   item->type_text, *item->subtype ? ", " : "", item->subtype,
-		   item->required ? "; the guest may miss it" : "");
+	ovf_remark(items->o, item->node, item->label,
+		   "A device of type %s%s%s is not part of the machine that is played%s.", item->type_text,
+		   *item->subtype ? ", " : "", item->subtype, item->required ? "; the guest may miss it" : "");
 	return 0;
 }
 
@@ -355,7 +356,8 @@ static int read_disk(struct items *items, struct item *item)
 	uint64_t capacity = 0;
 
 	if (!*item->host_resource && !blank_capacity(item, &capacity)) {
-		ovf_remark(o, item->node, item->label, "This disk names neither an image (HostResource) nor a capacity; it "
+		ovf_remark(o, item->node, item->label,
+			   "This disk names neither an image (HostResource) nor a capacity; it "
 			   "is left out.");
 		return 0;
 	}
@@ -394,12 +396,12 @@ static int read_floppy(struct items *items, struct item *item)
 static const char *ethernet_model(struct items *items, const struct item *item)
 {
 	const struct model_word *word = find_word(ethernet_words, ARRAY_SIZE(ethernet_words), item->subtype);
-	const char *model = items->o->a->origin == ORIGIN_VMWARE ? vmx_guest_defaults(items->o->a->guest_os).ethernet
-								 : "e1000";
+	const char *model =
+		items->o->a->origin == ORIGIN_VMWARE ? vmx_guest_defaults(items->o->a->guest_os).ethernet : "e1000";
 
 	if (!word && *item->subtype)
-		ovf_remark(items->o, item->node, item->label, "The network card \"%s\" is not known; the guest gets %s.",
-			   item->subtype, model);
+		ovf_remark(items->o, item->node, item->label,
+			   "The network card \"%s\" is not known; the guest gets %s.", item->subtype, model);
 	return word ? word->model : model;
 }
 

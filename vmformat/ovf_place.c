@@ -39,9 +39,11 @@ struct appliance_controller *ovf_add_controller(struct ovf *o, struct ovf_contro
 		for (n = 0; n < limit && find_controller(o, kind.bus, n);)
 			n++;
 	if (n == limit) {
-		ovf_remark(o, node, vmx_buses[kind.bus].name,
-			   "There are more controllers of this kind than the %u that a machine can have; this one is left "
-			   "out.", limit);
+		ovf_remark(
+			o, node, vmx_buses[kind.bus].name,
+			"There are more controllers of this kind than the %u that a machine can have; this one is left "
+			"out.",
+			limit);
 		return NULL;
 	}
 	added = appliance_add_controller(o->a, kind.bus, n, kind.model);

@@ -48,19 +48,19 @@ struct ovf {
 	struct appliance *a;
 	const struct files *files;
 	struct error *e;
-	const char *name;	  /* of the file, for errors */
+	const char *name; /* of the file, for errors */
 	xmlNode *envelope;
-	xmlNode *system;	  /* the VirtualSystem that is played */
-	xmlNode *hardware;	  /* its VirtualHardwareSection */
-	xmlNode *machine;	  /* its vbox:Machine, or NULL */
+	xmlNode *system;	   /* the VirtualSystem that is played */
+	xmlNode *hardware;	   /* its VirtualHardwareSection */
+	xmlNode *machine;	   /* its vbox:Machine, or NULL */
 	const char *configuration; /* the default one, or NULL */
-	unsigned settled;	  /* enum ovf_part */
+	unsigned settled;	   /* enum ovf_part */
 	struct ovf_file *package_files;
 	struct ovf_disk *disks;
 	unsigned file_count, disk_count;
-	char **texts;		  /* what ovf_text() and ovf_attribute() gave */
+	char **texts; /* what ovf_text() and ovf_attribute() gave */
 	size_t text_count, text_room;
-	int failed;		  /* 0 or -ENOMEM */
+	int failed; /* 0 or -ENOMEM */
 };
 
 /* ---- ovf_xml.c: the tree ---- */
@@ -85,6 +85,8 @@ const char *ovf_text(struct ovf *o, const xmlNode *node);
 const char *ovf_child_text(struct ovf *o, const xmlNode *node, const char *name);
 /* NULL: no such attribute, or node is NULL. */
 const char *ovf_attribute(struct ovf *o, const xmlNode *node, const char *name);
+/* Compares without keeping a copy, for loops. */
+bool ovf_attribute_is(const xmlNode *node, const char *name, const char *value);
 /* A copy that lives as long as o; "" when memory is short. */
 const char *ovf_keep(struct ovf *o, const char *text, size_t length);
 void ovf_free_texts(struct ovf *o);
@@ -121,8 +123,8 @@ struct ovf_controller_kind {
 struct appliance_controller *ovf_add_controller(struct ovf *o, struct ovf_controller_kind kind, int number,
 						const xmlNode *node);
 const char *ovf_default_model(enum appliance_bus bus);
-/* Adds the drive at the unit that is asked for (-1: any), or at another one, as a remark says. NULL: no room (a remark),
- * or no memory (o->failed). The controller is added if it is not there. */
+/* Adds the drive at the unit that is asked for (-1: any), or at another one, as a remark says. NULL: no room (a
+ * remark), or no memory (o->failed). The controller is added if it is not there. */
 struct appliance_drive *ovf_add_drive(struct ovf *o, enum appliance_drive_kind kind, enum appliance_bus bus,
 				      unsigned controller, int unit, const char *label, const xmlNode *node);
 struct appliance_drive *ovf_add_floppy(struct ovf *o, int unit, const char *label, const xmlNode *node);
@@ -135,14 +137,14 @@ void ovf_sort(struct appliance *a);
 
 /* ---- the readers ---- */
 
-int ovf_read_items(struct ovf *o);	/* ovf_items.c */
-int ovf_read_machine(struct ovf *o);	/* ovf_vbox.c: vbox:Machine */
-int ovf_read_settings(struct ovf *o);	/* ovf_config.c: vmw:Config and vmw:ExtraConfig of the machine */
+int ovf_read_items(struct ovf *o);    /* ovf_items.c */
+int ovf_read_machine(struct ovf *o);  /* ovf_vbox.c: vbox:Machine */
+int ovf_read_settings(struct ovf *o); /* ovf_config.c: vmw:Config and vmw:ExtraConfig of the machine */
 /* vmw:Config in an item. pci_slot may be NULL. */
 void ovf_read_item_settings(struct ovf *o, const xmlNode *item, int *pci_slot);
 /* A value as the .vmx key of that name has it; a remark if it is none. */
 int ovf_set_machine_field(struct ovf *o, const xmlNode *node, const char *key, const char *value);
-int ovf_read_guest(struct ovf *o);	/* ovf_guest.c: OperatingSystemSection */
+int ovf_read_guest(struct ovf *o); /* ovf_guest.c: OperatingSystemSection */
 
 /* As ovf_open(), without looking for a manifest. */
 int ovf_read(struct appliance *a, const struct file *source, const struct files *files, struct error *e);

@@ -100,7 +100,8 @@ static int read_board(struct ovf *o, const xmlNode *hardware)
 	r = read_memory(o, hardware);
 	if (!strncasecmp(attribute_text(o, firmware, "type"), "EFI", 3))
 		o->a->firmware = FIRMWARE_EFI;
-	o->a->rtc_local_time = strcasecmp(attribute_text(o, clock, "localOrUTC"), "UTC") != 0; /* VirtualBox's default */
+	o->a->rtc_local_time =
+		strcasecmp(attribute_text(o, clock, "localOrUTC"), "UTC") != 0; /* VirtualBox's default */
 	if (!r)
 		r = read_uuid(o);
 	return r ? r : read_boot_order(o, hardware);
@@ -220,7 +221,8 @@ static int read_storage(struct ovf *o, const xmlNode *hardware)
 	if (!storage)
 		return 0;
 	if (!knows_all_disks(o, storage)) {
-		ovf_remark(o, storage, "StorageControllers", "A disk here is not in the package's DiskSection; the drives "
+		ovf_remark(o, storage, "StorageControllers",
+			   "A disk here is not in the package's DiskSection; the drives "
 			   "are those of the VirtualHardwareSection.");
 		return 0;
 	}
@@ -237,9 +239,10 @@ static const char *nic_model(struct ovf *o, const xmlNode *adapter)
 	static const struct {
 		const char *type, *model;
 	} models[] = {
-		{ "82540EM", "e1000" },	  { "82543GC", "e1000" },   { "82545EM", "e1000" },  { "82583V", "e1000e" },
-		{ "virtio", "virtio" },	  { "virtio_1.0", "virtio" }, { "Am79C970A", "vlance" }, { "Am79C973", "vlance" },
-		{ "Am79C960", "vlance" }, { "", "vlance" },
+		{ "82540EM", "e1000" },	   { "82543GC", "e1000" },   { "82545EM", "e1000" },
+		{ "82583V", "e1000e" },	   { "virtio", "virtio" },   { "virtio_1.0", "virtio" },
+		{ "Am79C970A", "vlance" }, { "Am79C973", "vlance" }, { "Am79C960", "vlance" },
+		{ "", "vlance" },
 	};
 	const char *type = attribute_text(o, adapter, "type");
 
@@ -267,7 +270,8 @@ static const char *nic_network(struct ovf *o, const xmlNode *adapter)
 	for (size_t i = 0; i < ARRAY_SIZE(networks); i++)
 		if (ovf_child(adapter, networks[i].element)) {
 			if (strcmp(networks[i].network, "nat"))
-				ovf_remark(o, adapter, networks[i].element, "This network is not joined; the card gets NAT.");
+				ovf_remark(o, adapter, networks[i].element,
+					   "This network is not joined; the card gets NAT.");
 			return networks[i].network;
 		}
 	return "";
@@ -382,8 +386,9 @@ static int remark_on_sharing(struct ovf *o, const xmlNode *hardware)
 
 int ovf_read_machine(struct ovf *o)
 {
-	static int (*const parts[])(struct ovf *, const xmlNode *) = { read_board, read_storage, read_network, read_sound,
-								      read_usb,	  read_serials, remark_on_sharing };
+	static int (*const parts[])(struct ovf *, const xmlNode *) = { read_board,	 read_storage, read_network,
+								       read_sound,	 read_usb,     read_serials,
+								       remark_on_sharing };
 	const xmlNode *hardware = ovf_child(o->machine, "Hardware");
 	int r = 0;
 

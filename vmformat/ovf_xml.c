@@ -24,7 +24,7 @@
 /* Elements and attributes. The largest real text has 4,000; a node takes libxml2 some 200 bytes. */
 #define MAX_NODES 200000u
 /* libxml2 compares each name with every namespace that is declared; a real text has up to 20. */
-#define MAX_NAMESPACES 4096u
+#define MAX_NAMESPACES 1024u
 /* libxml2 compares each attribute of an element with all others. */
 #define MAX_ATTRIBUTES 4096u
 
@@ -33,7 +33,7 @@
 #define UTF_16LE "UTF-16LE"
 #define UTF_16BE "UTF-16BE"
 
-/* UTF-16 by its byte order mark, or by how "<?" begins without one (XML 1.0, appendix F). NULL: one byte a character. */
+/* UTF-16 by its byte order mark, or by how "<?" begins without one (XML 1.0, appendix F). NULL: it is not. */
 static const char *find_utf16(const char *bytes, size_t length, size_t *ret_skip)
 {
 	static const struct {
@@ -97,13 +97,17 @@ static int decode(const char **bytes, size_t *length, const char *name, char **r
 	const char *nul = memchr(*bytes, '\0', *length);
 
 	if (nul)
-		return error_set(e, -EINVAL, "%s is damaged: there is a byte of zero at %zu, which no text has. "
-				 "Download it again.", name, (size_t)(nul - *bytes));
+		return error_set(e, -EINVAL,
+				 "%s is damaged: there is a byte of zero at %zu, which no text has. "
+				 "Download it again.",
+				 name, (size_t)(nul - *bytes));
 	declared_encoding(*bytes, *length, declared);
 	encoding = find_encoding(declared);
 	if (encoding == VMX_OTHER_ENCODING)
-		return error_set(e, -ENOTSUP, "%s, line 1: the encoding %s is not read. Convert the text to UTF-8 "
-				 "(iconv -f %s -t UTF-8), and name UTF-8 in its first line.", name, declared, declared);
+		return error_set(e, -ENOTSUP,
+				 "%s, line 1: the encoding %s is not read. Convert the text to UTF-8 "
+				 "(iconv -f %s -t UTF-8), and name UTF-8 in its first line.",
+				 name, declared, declared);
 	if (encoding == VMX_UTF_8 && utf8_valid(*bytes, *length))
 		return 0;
 	*ret_decoded = vmx_decode(encoding, *bytes, *length, ret_damaged);
@@ -194,8 +198,10 @@ static int report(xmlParserCtxt *context, const char *name, bool ended, struct e
 		return error_set(e, -EINVAL, "%s is no XML text.", name);
 	return error_set(e, -EINVAL, "%s, line %d, column %d: %.*s.%s", name, cause->line, cause->int2,
 			 (int)strcspn(cause->message, "\n"), cause->message,
-			 ended ? "" : " The text ends too early; the download was probably interrupted. "
-				      "Download it again.");
+			 ended && cause->code != XML_ERR_TAG_NOT_FINISHED
+				 ? ""
+				 : " The text ends too early; the download was probably interrupted. "
+				   "Download it again.");
 }
 
 static int parse(const char *bytes, size_t length, const char *encoding, const char *name, xmlDoc **ret_doc,
@@ -431,6 +437,13 @@ const char *ovf_attribute(struct ovf *o, const xmlNode *node, const char *name)
 	const xmlAttr *a = node ? find_attribute(node, name) : NULL;
 
 	return a ? keep_nodes(o, a->children) : NULL;
+}
+
+bool ovf_attribute_is(const xmlNode *node, const char *name, const char *value)
+{
+	const xmlAttr *a = find_attribute(node, name);
+
+	return a && a->children && a->children->content && !strcmp((const char *)a->children->content, value);
 }
 
 bool ovf_number(const char *text, uint64_t *ret)

@@ -39,11 +39,11 @@ ctest_in() { # FOLDER OPTION...
 	local folder=$1; shift
 	ctest --test-dir "$folder" --output-on-failure --no-tests=error "$@"
 }
-quick=(-LE soak)
-[ -z "$all" ] || quick=()
+later='unit|soak' # what does not run last; --all runs the soaks too
+[ -z "$all" ] || later=unit
 run 'units under ASan and UBSan' ctest_in "$top/build/asan" -L unit -j 2
 run 'fuzzers, a short run each' "$top/tests/fuzz/run.sh" "$top/build/fuzz/tests/fuzz" ${all:+--all}
-run 'installing, the window, and real guests' ctest_in "$top/build/test" -LE unit "${quick[@]}"
+run 'installing, the window, and real guests' ctest_in "$top/build/test" -LE "$later"
 echo
 [ $failed = 0 ] && echo "All tests passed; what was skipped is named above." || echo "$failed groups of tests failed."
 exit $((failed > 0))

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Private to the .vmx reader (vmx.c) and writer (appliance_vmx.c): which key is which field of the description, and
+ * Private to the .vmx reader (vmx.c) and writer (appliance_vmx.c), and the OVF reader, whose extra configuration is .vmx keys: which key is which field of the description, and
  * how a value of each type is read and written. One table for both directions is what makes a written text read back
  * the same.
  */

@@ -103,11 +103,14 @@ static void region_changed(void *context, const struct region *r, bool mapped)
 void kvm_flush_coalesced(struct kvm *kvm)
 {
 	struct kvm_coalesced_mmio_ring *ring = kvm->ring;
+	uint32_t last;
 
 	if (!ring)
 		return;
 	pthread_mutex_lock(&kvm->ring_lock);
-	while (ring->first != __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE)) {
+	/* What is there now: with other CPUs filling the ring, waiting until it is empty could last as long as they like. */
+	last = __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE) % kvm->ring_slots;
+	while (ring->first % kvm->ring_slots != last) {
 		struct kvm_coalesced_mmio m = ring->coalesced_mmio[ring->first % kvm->ring_slots];
 		uint64_t value = 0;
 
@@ -168,6 +171,8 @@ static int create_vm(struct kvm *kvm, struct error *e)
 				 "running? Stop it and try again", strerror(errno));
 	if (ioctl(kvm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0 || ioctl(kvm->fd, KVM_SET_TSS_ADDR, TSS_ADDRESS) < 0)
 		return error_set(e, -errno, "KVM refuses its own pages: %s", strerror(errno));
+	/* Memory before the interrupt controllers: each slot waits for readers whom only those bring (5 ms for the first). */
+	memory_set_listener(kvm->options.memory, &(struct memory_listener){ slot_changed, slot_dirty, kvm });
 	if (ioctl(kvm->fd, KVM_CREATE_IRQCHIP, 0) < 0)
 		return error_set(e, -errno, "KVM cannot make interrupt controllers: %s", strerror(errno));
 	kvm->run_size = (size_t)ioctl(fd, KVM_GET_VCPU_MMAP_SIZE, 0);
@@ -211,7 +216,6 @@ int kvm_create(const struct kvm_options *options, struct kvm **ret_kvm, struct e
 		kvm_destroy(kvm);
 		return r;
 	}
-	memory_set_listener(options->memory, &(struct memory_listener){ slot_changed, slot_dirty, kvm });
 	bus_set_listener(options->bus, region_changed, kvm);
 	for (unsigned i = 0; i < kvm->cpu_count && r >= 0; i++)
 		r = vcpu_start(&kvm->cpus[i], e);

@@ -369,12 +369,12 @@ pid_t broker_core_pid(const struct broker *b)
 
 size_t broker_last_words(const struct broker *b, char *text, size_t size)
 {
-	ssize_t n = b->log < 0 ? -1 : read(b->log, text, size - 1); /* non-blocking */
+	char *raw = calloc(1, size);
 
-	text[MAX(n, 0)] = 0;
-	for (char *p = text; *p; p++)
-		if (((unsigned char)*p < 0x20 && *p != '\n') || *p == 0x7f)
-			*p = '?';
+	text[0] = 0;
+	if (raw && b->log >= 0 && read(b->log, raw, size - 1) > 0) /* non-blocking */
+		message_copy_text(text, size, raw);
+	free(raw);
 	return strlen(text);
 }
 

@@ -176,6 +176,12 @@ static const char *relative_to(const char *folder, const char *name)
 
 static int refuse_outside(const struct broker_files *f, const char *name, char text[MESSAGE_TEXT])
 {
+	/* The command may be pasted into a shell: a name with a quote in it would be more than a name there. */
+	if (strchr(name, '\'') || strchr(f->name, '\''))
+		return broker_say(
+			text, -EXDEV,
+			"%s asks for %s, which lies outside its folder %s. Vitrine opens only files of that folder; "
+			"put it there if you trust the appliance with it", f->name, name, f->folder_path);
 	return broker_say(
 		text, -EXDEV,
 		"%s asks for %s, which lies outside its folder %s. Vitrine opens only files of that folder unasked; if "
@@ -342,6 +348,8 @@ static int write_origin(const struct broker_files *f, int state_fd)
 	return err;
 }
 
+#define COPY_DIGITS 2 /* of MAX_COPIES; so another id, which may be all digits, is never taken for a copy's number */
+
 /* True for `<anything>-<id>` and its copies `<anything>-<id>-2`. ret_length: of <anything>. */
 static bool has_fingerprint(const char *entry, const char *fingerprint, size_t *ret_length)
 {
@@ -351,7 +359,8 @@ static bool has_fingerprint(const char *entry, const char *fingerprint, size_t *
 	if (!id || id < entry + 2 || id[-1] != '-')
 		return false;
 	*ret_length = (size_t)(id - 1 - entry);
-	return !*rest || (*rest == '-' && rest[1] && strspn(rest + 1, "0123456789") == strlen(rest + 1));
+	return !*rest || (*rest == '-' && rest[1] && strlen(rest + 1) <= COPY_DIGITS &&
+			  strspn(rest + 1, "0123456789") == strlen(rest + 1));
 }
 
 /* Looks for a folder of this fingerprint that is ours, or whose owner has gone. 1: found, *ret_name is malloc'ed. */

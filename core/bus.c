@@ -11,6 +11,7 @@
 /* One piece of an address space and who answers there; pieces do not overlap and are sorted. */
 struct piece {
 	uint64_t begin, last; /* both inclusive */
+	uint64_t base;        /* the region's when this map was made: it may move while somebody is still in here */
 	struct region *region;
 };
 
@@ -63,7 +64,7 @@ static size_t add_uncovered(struct piece *pieces, size_t count, uint64_t begin, 
 			continue;
 		}
 		memmove(pieces + i + 1, pieces + i, (count - i) * sizeof(*pieces));
-		pieces[i] = (struct piece){ begin, end - 1, r };
+		pieces[i] = (struct piece){ begin, end - 1, r->base, r };
 		count++;
 		if (end - 1 >= last)
 			return count;
@@ -181,7 +182,7 @@ static struct region *find(struct bus *bus, enum bus_space space, uint64_t addre
 			low = middle + 1;
 		} else {
 			found = p->region;
-			*ret_base = found->base;
+			*ret_base = p->base;
 			*ret_left = p->last - address + 1;
 			break;
 		}
@@ -200,7 +201,7 @@ static uint64_t ones(unsigned size)
 	return size >= 8 ? UINT64_MAX : (1ull << size * 8) - 1;
 }
 
-/* The region may be moved between find() and the lock: offsets are taken from the base that was found, and stay inside. */
+/* The region may be moved between find() and the lock: offsets are taken from the base in that map, and stay inside. */
 static uint64_t region_read(struct region *r, uint64_t offset, unsigned size)
 {
 	unsigned step = MIN(size, widest(r));

@@ -178,7 +178,6 @@ void loop_run_once(struct loop *l, int timeout_ms)
 	if (l->clock)
 		arm_timer(l);
 	n = epoll_wait(l->epoll, events, 16, timeout_ms);
-	/* A source removed by an earlier one's callback in this round is not called: its owner may have freed it. */
 	for (int i = 0; i < n; i++) {
 		struct loop_source *source = events[i].data.ptr;
 

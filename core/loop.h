@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * The I/O thread: epoll over descriptors, the clock's timers and posted work. Sources are added and removed on the I/O thread or
- * before it runs; loop_post() may be called from any thread.
+ * before it runs, but not removed from inside a ready(): the round goes on with what it has. loop_post() may be called from any
+ * thread.
  */
 #ifndef VITRINE_LOOP_H
 #define VITRINE_LOOP_H

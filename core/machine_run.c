@@ -232,9 +232,10 @@ static void call(struct device *d, void (*callback)(struct device *))
 
 int machine_run(struct machine *m, struct error *e)
 {
-	(void)e;
 	if (m->running)
 		return 0;
+	if (!m->kvm) /* a reset failed, which is being told */
+		return error_set(e, -EIO, "the machine could not be reset and cannot run on; start it again");
 	for (struct device *d = m->devices; d; d = d->next)
 		if (d->class->resume)
 			call(d, d->class->resume);

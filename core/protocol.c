@@ -177,7 +177,8 @@ static const struct shape *shape_of(uint16_t type)
 
 /* ---- texts ---- */
 
-/* Length of the UTF-8 character at s, 1 to 4; 0: none (RFC 3629: no overlong forms, no surrogates, up to U+10FFFF). */
+/* Length of the UTF-8 character at s, 1 to 4; 0: none (RFC 3629: no overlong forms, no surrogates, up to U+10FFFF), or a
+ * control character: texts quote foreign names and end on terminals, which obey those below U+0020 and U+0080 to U+009F. */
 static size_t utf8_length(const unsigned char *s)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
@@ -189,6 +190,8 @@ static size_t utf8_length(const unsigned char *s)
 			return 0; /* also the text's end */
 		code = code << 6 | (s[i] & 0x3f);
 	}
+	if ((code < 0x20 && code != '\n' && code != '\t' && code) || (code >= 0x7f && code < 0xa0))
+		return 0;
 	if (length > 1 && (code < least[length] || code > 0x10ffff || code >> 11 == 0x1b))
 		return 0;
 	return length;

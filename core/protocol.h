@@ -5,7 +5,7 @@
  * Every message is a struct below: fixed size, native byte order (both run on one machine), message_header first. Descriptors
  * travel with SCM_RIGHTS; nfds says how many. Each side validates all that it receives with message_check(): unknown type,
  * wrong length, wrong number of descriptors, a text without its end: the peer is broken and the connection is closed.
- * Texts are UTF-8, ended by 0. The core trusts nobody's numbers and the broker trusts the core least of all.
+ * Texts are UTF-8 without control characters (but tab and newline), ended by 0. The core trusts nobody's numbers and the broker trusts the core least of all.
  */
 #ifndef VITRINE_PROTOCOL_H
 #define VITRINE_PROTOCOL_H
@@ -246,7 +246,7 @@ enum message_side { FROM_BROKER, FROM_CORE };
  * ended texts, valid UTF-8, enumerations and counts in range. */
 bool message_check(const union message *m, size_t length, unsigned nfds, enum message_side from);
 
-/* Copies text into a message's field so that message_check() accepts it: cut at a character, invalid UTF-8 becomes '?'. */
+/* Copies text into a message's field so that message_check() accepts it: cut at a character, what may not be in it becomes '?'. */
 void message_copy_text(char *to, size_t size, const char *text);
 
 /* Sends one message: fills type, length, nfds and serial (its own count unless answering). fds are duplicated by the kernel,

@@ -102,7 +102,7 @@ static const struct rule rules[] = {
 	{ SYS_clone, IO, &is_thread },               /* vCPUs, workers */
 	{ SYS_set_robust_list, ALL, NULL },          /* a new thread's first act in libc */
 	{ SYS_rseq, ALL, NULL },                     /* its second */
-	{ SYS_seccomp, ALL, &is_filter },            /* its third: sandbox_enter_role(), which takes this away */
+	{ SYS_seccomp, IO, &is_filter },             /* its third: sandbox_enter_role(), which takes this away */
 	{ SYS_prctl, ALL, &is_thread_name },         /* pthread_setname_np */
 	{ SYS_rt_sigaction, IO, NULL },              /* the signal that calls a vCPU out of KVM_RUN */
 	{ SYS_rt_sigprocmask, ALL, NULL },           /* pthread_create, abort */

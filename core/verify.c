@@ -107,6 +107,7 @@ void verify_free(struct verify *v)
 		return;
 	signal_thread(v, true);
 	pthread_join(v->thread, NULL);
+	loop_cancel(v->loop, &v->work); /* posted, and not told any more */
 	pthread_cond_destroy(&v->changed);
 	pthread_mutex_destroy(&v->lock);
 	free(v);

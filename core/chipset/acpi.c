@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* 82371AB (PIIX4) function 3: power management (Intel 290562, chapter 7), as far as ACPI's fixed hardware goes: PM1 event and
- * control registers, the power management timer, the power button. */
+ * control registers, the power management timer, the power button; and what SeaBIOS's FADT names beside them: the APM ports as
+ * SMI_CMD, and a GPE block. */
 #include <errno.h>
 #include <string.h>
 
@@ -29,13 +30,22 @@
 #define SLP_EN 0x2000
 #define SLP_TYP_OFF 0 /* 7.2.4: 000 is soft off */
 
+/* SeaBIOS's FADT: SMI_CMD with its two values, GPE0_BLK. */
+#define APMC 0xb2
+#define ACPI_ENABLE 0xf1
+#define ACPI_DISABLE 0xf0
+#define GPE0 0xafe0
+#define GPE0_SIZE 4 /* status and enable, 16 events each */
+
 #define PM_TIMER_HZ 3579545u
 #define PM_TIMER_HALF (1u << 23) /* TMR_STS is set when bit 23 changes */
 
 struct piix4_pm {
 	struct pci_device pci;
-	struct region io;
+	struct region io, apm, gpe;
 	uint16_t base; /* where io is mapped, 0: not */
+	uint8_t apmc, apms;
+	uint16_t gpe_enable;
 	uint16_t status, enable, control;
 	uint32_t registers[PM_SIZE / 4]; /* those that only remember: general purpose events, clock control */
 	struct timer half;               /* the next change of bit 23, running while its interrupt is enabled */
@@ -154,6 +164,55 @@ static void pm_write(struct device *d, struct region *r, uint64_t offset, unsign
 
 static const struct region_ops pm_ops = { .read = pm_read, .write = pm_write };
 
+static uint64_t apm_read(struct device *d, struct region *r, uint64_t offset, unsigned size)
+{
+	struct piix4_pm *p = (struct piix4_pm *)d;
+
+	(void)r, (void)size;
+	return offset ? p->apms : p->apmc;
+}
+
+/* A write to APMC would raise an SMI, whose handler switches ACPI on and off (ACPI 6.5, 4.8.2.5). There is no SMM: done here. */
+static void apm_write(struct device *d, struct region *r, uint64_t offset, unsigned size, uint64_t value)
+{
+	struct piix4_pm *p = (struct piix4_pm *)d;
+
+	(void)r, (void)size;
+	if (offset) {
+		p->apms = (uint8_t)value;
+		return;
+	}
+	p->apmc = (uint8_t)value;
+	if (p->apmc == ACPI_ENABLE)
+		p->control |= SCI_EN;
+	else if (p->apmc == ACPI_DISABLE)
+		p->control &= (uint16_t)~SCI_EN;
+	update(p);
+}
+
+static const struct region_ops apm_ops = { .read = apm_read, .write = apm_write, .max_size = 1 };
+
+/* No general purpose event ever happens. Were nobody here, all would read as pending, and SeaBIOS's DSDT would unplug the PCI slots. */
+static uint64_t gpe_read(struct device *d, struct region *r, uint64_t offset, unsigned size)
+{
+	struct piix4_pm *p = (struct piix4_pm *)d;
+
+	(void)r, (void)size;
+	return offset < GPE0_SIZE / 2 ? 0 : p->gpe_enable >> 8 * (offset & 1) & 0xff;
+}
+
+static void gpe_write(struct device *d, struct region *r, uint64_t offset, unsigned size, uint64_t value)
+{
+	struct piix4_pm *p = (struct piix4_pm *)d;
+	unsigned shift = 8 * (offset & 1);
+
+	(void)r, (void)size;
+	if (offset >= GPE0_SIZE / 2)
+		p->gpe_enable = (uint16_t)((p->gpe_enable & ~(0xffu << shift)) | (value & 0xff) << shift);
+}
+
+static const struct region_ops gpe_ops = { .read = gpe_read, .write = gpe_write, .max_size = 1 };
+
 static void map_io(struct piix4_pm *p)
 {
 	uint16_t base = p->pci.config[PMREGMISC] & 1 ? le16_load(p->pci.config + PMBASE) & 0xffc0 : 0;
@@ -194,6 +253,10 @@ static int piix4_pm_create(struct device *d, const struct device_config *config,
 	p->pci.write_mask[SMBHSTCFG] = 0x0f;
 	p->pci.config_written = config_written;
 	p->io = (struct region){ .name = "pm", .ops = &pm_ops, .device = d, .size = PM_SIZE, .space = BUS_PORT };
+	p->apm = (struct region){ .name = "apm", .ops = &apm_ops, .device = d, .size = 2, .space = BUS_PORT };
+	p->gpe = (struct region){ .name = "gpe0", .ops = &gpe_ops, .device = d, .size = GPE0_SIZE, .space = BUS_PORT };
+	bus_map(d->board->bus, &p->apm, APMC);
+	bus_map(d->board->bus, &p->gpe, GPE0);
 	return 0;
 }
 
@@ -209,6 +272,8 @@ static void piix4_pm_reset(struct device *d)
 	p->pci.config[PMREGMISC] = 0;
 	le32_store(p->pci.config + SMBBA, 1);
 	p->status = p->enable = p->control = 0;
+	p->apmc = p->apms = 0;
+	p->gpe_enable = 0;
 	memset(p->registers, 0, sizeof(p->registers));
 	map_io(p);
 	p->half_seen = ticks_at(device_now(d)) / PM_TIMER_HALF;
@@ -223,6 +288,9 @@ static int piix4_pm_state(struct device *d, struct state *s)
 	state_u16(s, "status", &p->status);
 	state_u16(s, "enable", &p->enable);
 	state_u16(s, "control", &p->control);
+	state_u8(s, "apmc", &p->apmc);
+	state_u8(s, "apms", &p->apms);
+	state_u16(s, "gpe-enable", &p->gpe_enable);
 	for (unsigned i = 0; i < PM_SIZE / 4; i++)
 		state_u32(s, "register", &p->registers[i]);
 	state_u64(s, "half-seen", &p->half_seen);

@@ -18,10 +18,10 @@ struct i440fx_config {
 };
 extern const struct device_class i440fx_class;
 
-/* piix4-isa: PCI to ISA bridge 82371AB function 0: PIRQ routing, APM ports. No extra. */
+/* piix4-isa: PCI to ISA bridge 82371AB function 0: PIRQ routing. No extra. */
 extern const struct device_class piix4_isa_class;
 
-/* piix4-pm: power management, 82371AB function 3: ACPI fixed hardware. */
+/* piix4-pm: power management, 82371AB function 3: ACPI fixed hardware, APM ports. */
 struct piix4_pm_config {
 	void (*power_off)(void *context);
 	void *context;

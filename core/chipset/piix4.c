@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* 82371AB (PIIX4) function 0: the PCI to ISA bridge (Intel 290562). Interrupt steering, APM ports; the rest of ISA is on the
- * board as devices of their own, the 8259s and their ELCR in KVM. */
+/* 82371AB (PIIX4) function 0: the PCI to ISA bridge (Intel 290562). Interrupt steering; the APM ports are in acpi.c,
+ * the rest of ISA is on the board as devices of their own, the 8259s and their ELCR in KVM. */
 #include <errno.h>
 #include <string.h>
 
@@ -12,8 +12,6 @@
 
 struct piix4_isa {
 	struct pci_device pci;
-	struct region apm;
-	uint8_t apmc, apms;
 };
 
 static void route(struct piix4_isa *p)
@@ -32,28 +30,6 @@ static void config_written(struct pci_device *pci, unsigned reg, unsigned size)
 		route(container_of(pci, struct piix4_isa, pci));
 }
 
-static uint64_t apm_read(struct device *d, struct region *r, uint64_t offset, unsigned size)
-{
-	struct piix4_isa *p = (struct piix4_isa *)d;
-
-	(void)r, (void)size;
-	return offset ? p->apms : p->apmc;
-}
-
-/* A write to APMC would raise an SMI; there is no SMM (acpi.c's DEVACTB says so to the BIOS). */
-static void apm_write(struct device *d, struct region *r, uint64_t offset, unsigned size, uint64_t value)
-{
-	struct piix4_isa *p = (struct piix4_isa *)d;
-
-	(void)r, (void)size;
-	if (offset)
-		p->apms = (uint8_t)value;
-	else
-		p->apmc = (uint8_t)value;
-}
-
-static const struct region_ops apm_ops = { .read = apm_read, .write = apm_write, .max_size = 1 };
-
 static int piix4_isa_create(struct device *d, const struct device_config *config, struct error *e)
 {
 	static const struct pci_identity identity = { .vendor = 0x8086, .device = 0x7110, .class_code = 0x060100,
@@ -71,8 +47,6 @@ static int piix4_isa_create(struct device *d, const struct device_config *config
 	memset(p->pci.write_mask + 0x69, 0xff, 3); /* top of memory, miscellaneous status */
 	memset(p->pci.write_mask + 0xb0, 0xff, 4); /* general configuration */
 	p->pci.config_written = config_written;
-	p->apm = (struct region){ .name = "apm", .ops = &apm_ops, .device = d, .size = 2, .space = BUS_PORT };
-	bus_map(d->board->bus, &p->apm, 0xb2);
 	return 0;
 }
 
@@ -81,7 +55,6 @@ static void piix4_isa_reset(struct device *d)
 	struct piix4_isa *p = (struct piix4_isa *)d;
 
 	memset(p->pci.config + PIRQRC, PIRQ_DISABLED, 4);
-	p->apmc = p->apms = 0;
 	route(p);
 }
 
@@ -90,8 +63,6 @@ static int piix4_isa_state(struct device *d, struct state *s)
 	struct piix4_isa *p = (struct piix4_isa *)d;
 
 	pci_device_state(&p->pci, s);
-	state_u8(s, "apmc", &p->apmc);
-	state_u8(s, "apms", &p->apms);
 	if (state_loading(s) && !state_error(s))
 		route(p);
 	return state_error(s);

@@ -20,6 +20,9 @@
 #define MSR_TSC_DEADLINE 0x6e0
 #define MSR_MISC_ENABLE 0x1a0
 #define MISC_ENABLE_FAST_STRING 1
+#define APIC_TMR 0x180
+#define APIC_IRR 0x200
+#define APIC_LVT_TIMER 0x320
 
 /* ---- exits ---- */
 
@@ -156,7 +159,8 @@ static bool rest(struct vcpu *vcpu)
 	kvm->parked--;
 	go_on = !kvm->quit;
 	pthread_mutex_unlock(&kvm->lock);
-	__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_RELAXED);
+	/* In force before the caller looks at `stop`: else it could undo the kick of a stop that he did not see. */
+	__atomic_store_n(&vcpu->run->immediate_exit, 0, __ATOMIC_SEQ_CST);
 	return go_on;
 }
 
@@ -295,18 +299,41 @@ void vcpu_freeze_time(struct vcpu *vcpu)
 	vcpu->has_tsc_offset = tsc_offset(vcpu, KVM_GET_DEVICE_ATTR, &vcpu->tsc_offset);
 }
 
+/* Interrupts that arrived while the CPU stood still (a drive was drained, a key pressed): the line's edge is gone, so what the LAPIC
+ * has now must not be lost under what it had. Its own timer's is: no time has passed. Registers are 16 bytes apart (Intel SDM
+ * volume 3, table "Local APIC Register Address Map"). */
+static void keep_arrived(struct kvm_lapic_state *frozen, const struct kvm_lapic_state *now)
+{
+	uint8_t *old = (uint8_t *)frozen->regs;
+	const uint8_t *new = (const uint8_t *)now->regs;
+	uint32_t timer = le32_load(old + APIC_LVT_TIMER) & 0xff;
+
+	for (unsigned i = 0; i < 8; i++) {
+		uint8_t *irr = old + APIC_IRR + 16 * i, *tmr = old + APIC_TMR + 16 * i;
+		uint32_t arrived = le32_load(new + APIC_IRR + 16 * i) & ~le32_load(irr);
+
+		if (timer / 32 == i)
+			arrived &= ~(1u << timer % 32);
+		le32_store(irr, le32_load(irr) | arrived);
+		le32_store(tmr, (le32_load(tmr) & ~arrived) | (le32_load(new + APIC_TMR + 16 * i) & arrived));
+	}
+}
+
 /* The same distance taken from each CPU's TSC offset keeps them in step exactly; where KVM has no offsets (before Linux 5.16),
  * writing the old value does, as well as KVM can guess it. The LAPIC goes before the deadline: setting it stops its timer, and
  * drops an expiry that came while time stood still. */
 void vcpu_thaw_time(struct vcpu *vcpu, uint64_t elapsed)
 {
 	uint64_t offset = vcpu->tsc_offset - elapsed;
+	struct kvm_lapic_state now;
 
 	if (!vcpu->frozen)
 		return;
 	vcpu->frozen = false;
 	if (!vcpu->has_tsc_offset || !tsc_offset(vcpu, KVM_SET_DEVICE_ATTR, &offset))
 		set_msr(vcpu, MSR_TSC, vcpu->tsc);
+	if (ioctl(vcpu->fd, KVM_GET_LAPIC, &now) == 0)
+		keep_arrived(&vcpu->lapic, &now);
 	ioctl(vcpu->fd, KVM_SET_LAPIC, &vcpu->lapic);
 	if (vcpu->tsc_deadline)
 		set_msr(vcpu, MSR_TSC_DEADLINE, vcpu->tsc_deadline);

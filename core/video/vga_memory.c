@@ -228,7 +228,9 @@ void vga_window_update(struct vga *v)
 	struct range range = window_range(v);
 	uint64_t base = VGA_WINDOW_BASE + range.offset;
 	uint8_t *host = v->memory + bank_offset(v);
-	bool wanted = window_open(v) && (vbe_packed(v) || (!vbe_enabled(v) && chain4_linear(v)));
+	/* Where a bank's window would reach over the end of video memory, the trap wraps around. */
+	bool fits = range_within(bank_offset(v), range.size, v->memory_size);
+	bool wanted = fits && window_open(v) && (vbe_packed(v) || (!vbe_enabled(v) && chain4_linear(v)));
 
 	if (v->window.mapped) {
 		if (wanted && v->window.base == base && v->window.size == range.size && v->window.host == host)

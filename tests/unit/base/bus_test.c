@@ -65,6 +65,30 @@ static void an_access_reaches_its_region_with_an_offset(void **state)
 	fake_board_free(f);
 }
 
+/* What another vCPU does while a BAR moves: the map that it looks into is still the old one. */
+static void access_old_place(void *context, const struct region *r, bool mapped)
+{
+	struct fake_board *f = context;
+
+	if (mapped && r->base == 0x200)
+		fake_outw(f, 0x106, 0xabcd);
+}
+
+static void an_access_during_a_move_stays_inside_the_region(void **state)
+{
+	struct fake_board *f;
+	struct probe *p = make(&f);
+
+	(void)state;
+	bus_map(f->board.bus, &p->low, 0x100);
+	bus_set_listener(f->board.bus, access_old_place, f);
+	bus_map(f->board.bus, &p->low, 0x200);
+	assert_int_equal(p->calls, 1);
+	assert_int_equal(p->offset, 6);
+	bus_set_listener(f->board.bus, NULL, NULL);
+	fake_board_free(f);
+}
+
 static void nobody_there_reads_all_ones(void **state)
 {
 	struct fake_board *f;
@@ -161,6 +185,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(an_access_reaches_its_region_with_an_offset),
+		cmocka_unit_test(an_access_during_a_move_stays_inside_the_region),
 		cmocka_unit_test(nobody_there_reads_all_ones),
 		cmocka_unit_test(wide_accesses_are_cut_to_what_the_region_takes),
 		cmocka_unit_test(an_access_across_the_end_is_cut_in_bytes),

@@ -174,6 +174,43 @@ static void apmc_enable_is_set_so_that_the_bios_does_not_wait_for_smm(void **sta
 	drop(b);
 }
 
+/* SeaBIOS's FADT: SMI_CMD 0xb2, ACPI_ENABLE 0xf1, ACPI_DISABLE 0xf0. */
+static void the_smi_command_port_switches_acpi_on_and_off(void **state)
+{
+	struct board_under_test *b = make();
+
+	(void)state;
+	set_config(b, 0, 1, 3, 0x40, 4, 0x601);
+	set_config(b, 0, 1, 3, 0x80, 1, 1);
+	fake_outw(b->f, 0x602, 0x0100);
+	device_lock(b->pm);
+	piix4_pm_power_button(b->pm);
+	device_unlock(b->pm);
+	fake_outb(b->f, 0xb2, 0x77);
+	assert_int_equal(fake_inw(b->f, 0x604) & 1, 0);
+	assert_false(b->f->irq_level[9]);
+	fake_outb(b->f, 0xb2, 0xf1);
+	assert_int_equal(fake_inw(b->f, 0x604) & 1, 1);
+	assert_true(b->f->irq_level[9]);
+	fake_outb(b->f, 0xb2, 0xf0);
+	assert_int_equal(fake_inw(b->f, 0x604) & 1, 0);
+	assert_false(b->f->irq_level[9]);
+	drop(b);
+}
+
+/* GPE0_BLK of the same FADT: a pending event there makes SeaBIOS's DSDT unplug PCI slots. */
+static void no_general_purpose_event_is_pending(void **state)
+{
+	struct board_under_test *b = make();
+
+	(void)state;
+	fake_outw(b->f, 0xafe0, 0xffff);
+	assert_int_equal(fake_inw(b->f, 0xafe0), 0);
+	fake_outw(b->f, 0xafe2, 0x1234);
+	assert_int_equal(fake_inw(b->f, 0xafe2), 0x1234);
+	drop(b);
+}
+
 static void port_cf9_resets_on_the_rising_edge_of_bit_2(void **state)
 {
 	struct board_under_test *b = make();
@@ -409,6 +446,8 @@ int main(void)
 		cmocka_unit_test(copying_the_rom_onto_itself_works_as_old_bioses_do_it),
 		cmocka_unit_test(pam_segments_are_switched_one_by_one),
 		cmocka_unit_test(apmc_enable_is_set_so_that_the_bios_does_not_wait_for_smm),
+		cmocka_unit_test(the_smi_command_port_switches_acpi_on_and_off),
+		cmocka_unit_test(no_general_purpose_event_is_pending),
 		cmocka_unit_test(port_cf9_resets_on_the_rising_edge_of_bit_2),
 		cmocka_unit_test(soft_off_powers_off_and_other_sleep_types_do_not),
 		cmocka_unit_test(the_pm_timer_counts_3579545_a_second_and_wraps_at_24_bits),

@@ -335,6 +335,39 @@ static void fingerprints_that_are_none_are_refused(void **state)
 	broker_files_free(&f);
 }
 
+/* The folder's name is the hostile machine's, with another one's fingerprint in it and one of its own that is all digits. */
+static void a_machine_named_like_a_fingerprint_is_not_found_by_it(void **state)
+{
+	static const char digits[] = "00000000000000000000000000000001";
+	static const char id[] = "c0ffeec0ffeec0ffeec0ffeec0ffee00";
+	struct broker_files f = open_appliance("vm/machine.vmx", NULL);
+	char planted[PATH_MAX];
+
+	(void)state;
+	assert_int_equal(ask(&f, OPEN_OVERLAY, digits, "evil-c0ffeec0ffeec0ffeec0ffeec0ffee00", "ide0:0", ""), 0);
+	strcpy(planted, f.state_path);
+	broker_files_free(&f);
+	assert_int_equal(unlink(in_root("vm/machine.vmx")), 0); /* its owner has gone */
+	f = open_appliance("vm/disk.vmdk", NULL);
+	assert_int_equal(ask(&f, OPEN_OVERLAY, id, "good", "ide0:0", ""), 0);
+	assert_string_not_equal(f.state_path, planted);
+	broker_files_free(&f);
+	write_file("vm/machine.vmx", "appliance");
+}
+
+/* People paste the command that is offered into a shell. */
+static void a_name_with_a_quote_is_not_offered_as_a_command(void **state)
+{
+	struct broker_files f = open_appliance("vm/machine.vmx", NULL);
+
+	(void)state;
+	assert_int_equal(ask_name(&f, "/x", NULL), -EXDEV);
+	assert_non_null(strstr(text, "--allow '/x'"));
+	assert_int_equal(ask_name(&f, "/x'; touch owned; '", NULL), -EXDEV);
+	assert_null(strstr(text, "--allow"));
+	broker_files_free(&f);
+}
+
 static void machine_names_cannot_leave_the_state_folder(void **state)
 {
 	static const char *const names[] = { "../../escape", "/etc/x", "..",	  ".hidden",	 "",
@@ -521,6 +554,8 @@ int main(void)
 		cmocka_unit_test(a_renamed_machine_keeps_its_folder),
 		cmocka_unit_test(drive_names_that_cannot_be_are_refused),
 		cmocka_unit_test(fingerprints_that_are_none_are_refused),
+		cmocka_unit_test(a_machine_named_like_a_fingerprint_is_not_found_by_it),
+		cmocka_unit_test(a_name_with_a_quote_is_not_offered_as_a_command),
 		cmocka_unit_test(machine_names_cannot_leave_the_state_folder),
 		cmocka_unit_test(one_core_gets_one_state_folder),
 		cmocka_unit_test(two_players_cannot_use_one_overlay),

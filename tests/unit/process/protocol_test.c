@@ -447,6 +447,10 @@ static void copied_texts_are_cut_at_a_character_and_valid(void **state)
 	assert_string_equal(to, "abcd\xe2\x82\xac");
 	message_copy_text(to, sizeof(to), "a\xff\xc3z");
 	assert_string_equal(to, "a??z");
+	message_copy_text(to, sizeof(to), "a\033[\177\tb");
+	assert_string_equal(to, "a?[?\tb");
+	message_copy_text(to, sizeof(to), "a\xc2\x9b" "b"); /* U+009B begins a sequence as ESC [ does */
+	assert_string_equal(to, "a??b");
 	message_copy_text(to, sizeof(to), "");
 	assert_memory_equal(to, "\0\0\0\0\0\0\0\0", 8); /* nothing of the stack goes to the peer */
 }

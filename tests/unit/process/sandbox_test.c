@@ -573,6 +573,18 @@ static void the_landlock_version_is_told(void **state)
 	assert_true(was_done(run_in_child(find_landlock, 0)));
 }
 
+static int enter_role_again(void)
+{
+	return sandbox_enter_role(SANDBOX_WORKER);
+}
+
+static void a_role_takes_the_means_to_enter_one_away(void **state)
+{
+	(void)state;
+	assert_true(was_prevented(run_in_child(enter_role_again, SANDBOX_WORKER)));
+	assert_true(was_prevented(run_in_child(enter_role_again, SANDBOX_VCPU)));
+}
+
 static int enter_role_only(void)
 {
 	return sandbox_enter_role(SANDBOX_VCPU) < 0 ? -1 : try_openat();
@@ -608,6 +620,7 @@ int main(void)
 		cmocka_unit_test(a_vcpu_thread_cannot_read_files),
 		cmocka_unit_test(only_the_main_thread_makes_threads),
 		cmocka_unit_test(a_role_cannot_be_left),
+		cmocka_unit_test(a_role_takes_the_means_to_enter_one_away),
 		cmocka_unit_test(the_landlock_version_is_told),
 		cmocka_unit_test(roles_without_a_door_change_nothing),
 	};

@@ -241,6 +241,22 @@ static void a_window_on_a_board_full_of_ram_falls_back_to_the_trap(void **state)
 	refresh(g);
 }
 
+/* GR6 asks for 128 KiB, the bank leaves 64: what lies behind video memory is ours, not the guest's. */
+static void a_window_never_reaches_beyond_video_memory(void **state)
+{
+	struct rig *g = *state;
+	const uint8_t *end = g->config.memory + g->config.memory_size;
+
+	set_mode(g, &mode_13);
+	vbe(g, 5, (uint16_t)(g->config.memory_size / 65536 - 1));
+	gc(g, 6, 0x01);
+	for (unsigned i = 0; i < RIG_SLOTS; i++)
+		if (g->slots[i] && g->slots[i]->base == 0xa0000)
+			assert_true(g->slots[i]->host + g->slots[i]->size <= end);
+	bus_write(g->f->board.bus, BUS_MMIO, 0xb0007, 1, 0x42);
+	assert_int_equal(g->config.memory[7], 0x42);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +271,7 @@ int main(void)
 		RIG_TEST(chain_4_is_mapped_and_shares_memory_with_the_planes),
 		RIG_TEST(chain_4_with_tricks_is_trapped),
 		RIG_TEST(wide_accesses_are_bytes_in_order),
+		RIG_TEST(a_window_never_reaches_beyond_video_memory),
 		RIG_TEST(a_window_on_a_board_full_of_ram_falls_back_to_the_trap),
 	};
 

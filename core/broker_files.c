@@ -217,6 +217,22 @@ static int explain_name(const struct broker_files *f, const char *name, int code
 	}
 }
 
+/* A component that begins with a dot: ".ssh/id_rsa", if the download lies in the home folder. No maker names a disk so. */
+static bool is_hidden(const char *name)
+{
+	for (const char *at = name; at; at = strchr(at, '/'), at = at ? at + 1 : NULL)
+		if (at[0] == '.' && at[1] != '/' && at[1] && strncmp(at, "../", 3) && strcmp(at, ".."))
+			return true;
+	return false;
+}
+
+static int refuse_hidden(const struct broker_files *f, const char *name, char text[MESSAGE_TEXT])
+{
+	return broker_say(text, -EACCES,
+			  "%s asks for the hidden file %s; Vitrine opens none for an appliance. If it really belongs to it, "
+			  "rename it and its name in the appliance's text", f->name, name);
+}
+
 static int open_named(struct broker_files *f, const struct message_open *m, int *ret_fd, char text[MESSAGE_TEXT])
 {
 	const char *name = relative_to(f->folder_path, m->name);
@@ -228,6 +244,8 @@ static int open_named(struct broker_files *f, const struct message_open *m, int 
 		return broker_say(text, -EINVAL, "%s names a file without a name", f->name);
 	if (name[0] == '/')
 		return refuse_outside(f, m->name, text);
+	if (is_hidden(name))
+		return refuse_hidden(f, m->name, text);
 	fd = open_beneath(f->folder_fd, name, O_RDONLY | O_NONBLOCK, 0);
 	if (fd < 0)
 		return explain_name(f, m->name, fd, text);

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/audit.h>
 #include <linux/filter.h>
+#include <linux/kvm.h>
 #include <linux/futex.h>
 #include <linux/seccomp.h>
 #include <sched.h>
@@ -38,7 +39,6 @@
 /* glibc's pthread_create, and nothing else: a thread of this process, no namespaces, no new process. */
 #define THREAD_FLAGS (CLONE_VM | CLONE_FS | CLONE_FILES | CLONE_SIGHAND | CLONE_THREAD | CLONE_SYSVSEM | \
 		      CLONE_SETTLS | CLONE_PARENT_SETTID | CLONE_CHILD_CLEARTID)
-#define KVM_IOCTL_TYPE 0xaeu /* linux/kvm.h: KVMIO */
 #define OWN_PID 0xffffffffu  /* in a condition: replaced by getpid() */
 
 /* An argument's low 32 bits, masked, must be one of the values; else the call gets `otherwise`. */
@@ -47,11 +47,22 @@ struct condition {
 	uint32_t mask;
 	uint32_t otherwise;
 	unsigned count;
-	uint32_t values[5];
+	uint32_t values[28];
 };
 
-static const struct condition is_kvm = { 1, 0xff00, FAIL(ENOTTY) /* stdio asks whether it writes to a terminal */, 1,
-					 { KVM_IOCTL_TYPE << 8 } };
+
+/* Of KVM's hundred requests those that core/cpu makes, the hottest first; ENOTTY because stdio asks whether it writes to a
+ * terminal. A running CPU thread moves slots and windows, raises interrupts and reports where it was when KVM gave up. */
+#define KVM_OF_A_CPU                                                                                       \
+	KVM_RUN, KVM_IRQ_LINE_STATUS, KVM_SET_USER_MEMORY_REGION, KVM_GET_DIRTY_LOG, KVM_REGISTER_COALESCED_MMIO, \
+	KVM_UNREGISTER_COALESCED_MMIO, KVM_GET_REGS, KVM_GET_SREGS
+#define KVM_OF_THE_MACHINE                                                                                 \
+	KVM_GET_CLOCK, KVM_SET_CLOCK, KVM_GET_LAPIC, KVM_SET_LAPIC, KVM_GET_MSRS, KVM_SET_MSRS, KVM_GET_DEVICE_ATTR, \
+	KVM_SET_DEVICE_ATTR, KVM_KVMCLOCK_CTRL, KVM_GET_API_VERSION, KVM_CHECK_EXTENSION, KVM_CREATE_VM,       \
+	KVM_GET_VCPU_MMAP_SIZE, KVM_GET_SUPPORTED_CPUID, KVM_SET_IDENTITY_MAP_ADDR, KVM_SET_TSS_ADDR,         \
+	KVM_CREATE_IRQCHIP, KVM_SET_GSI_ROUTING, KVM_CREATE_VCPU, KVM_SET_CPUID2
+static const struct condition is_for_a_cpu = { 1, 0xffffffff, FAIL(ENOTTY), 8, { KVM_OF_A_CPU } };
+static const struct condition is_for_the_machine = { 1, 0xffffffff, FAIL(ENOTTY), 28, { KVM_OF_A_CPU, KVM_OF_THE_MACHINE } };
 static const struct condition is_not_executable = { 2, PROT_EXEC, DENY, 1, { 0 } };
 static const struct condition is_thread = { 0, 0xffffffff, DENY, 1, { THREAD_FLAGS } };
 static const struct condition is_own_process = { 0, 0xffffffff, DENY, 1, { OWN_PID } };
@@ -70,7 +81,8 @@ struct rule {
 
 /* The reason of each is the comment beside it. Roles: who makes it once the machine runs. */
 static const struct rule rules[] = {
-	{ SYS_ioctl, IO | VCPU, &is_kvm },           /* KVM_RUN, interrupts, memory slots; nothing but KVM's */
+	{ SYS_ioctl, IO, &is_for_the_machine },      /* making, stopping and resetting a virtual machine */
+	{ SYS_ioctl, VCPU, &is_for_a_cpu },          /* KVM_RUN, interrupts, memory slots */
 	{ SYS_futex, ALL, NULL },                    /* mutexes, condition variables, pthread_join */
 	{ SYS_epoll_wait, IO, NULL },                /* the loop waits */
 	{ SYS_epoll_pwait, IO, NULL },               /* as glibc spells it on some versions */

@@ -368,6 +368,21 @@ static void a_name_with_a_quote_is_not_offered_as_a_command(void **state)
 	broker_files_free(&f);
 }
 
+static void hidden_files_are_refused_in_words(void **state)
+{
+	static const char *const hidden[] = { ".ssh/id_rsa", "./.netrc", "a/.b/c", "a/..b" };
+	struct broker_files f = open_appliance("vm/machine.vmx", NULL);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(hidden); i++) {
+		assert_int_equal(ask_name(&f, hidden[i], NULL), -EACCES);
+		assert_non_null(strstr(text, "hidden file"));
+	}
+	assert_int_equal(ask_name(&f, "../other", NULL), -EXDEV); /* its own words */
+	assert_int_equal(ask_name(&f, "./no.such", NULL), -ENOENT);
+	broker_files_free(&f);
+}
+
 static void machine_names_cannot_leave_the_state_folder(void **state)
 {
 	static const char *const names[] = { "../../escape", "/etc/x", "..",	  ".hidden",	 "",
@@ -556,6 +571,7 @@ int main(void)
 		cmocka_unit_test(fingerprints_that_are_none_are_refused),
 		cmocka_unit_test(a_machine_named_like_a_fingerprint_is_not_found_by_it),
 		cmocka_unit_test(a_name_with_a_quote_is_not_offered_as_a_command),
+		cmocka_unit_test(hidden_files_are_refused_in_words),
 		cmocka_unit_test(machine_names_cannot_leave_the_state_folder),
 		cmocka_unit_test(one_core_gets_one_state_folder),
 		cmocka_unit_test(two_players_cannot_use_one_overlay),

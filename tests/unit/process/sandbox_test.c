@@ -513,9 +513,9 @@ static int make_thread(void)
 	return pthread_create(&thread, NULL, worker, &fine) ? -EPERM : 0;
 }
 
-static void a_worker_cannot_reach_kvm(void **state)
+static void only_the_thread_that_makes_machines_may_ask_kvm_for_more_than_running(void **state)
 {
-	int data = file, status[2];
+	int data = file, status[3];
 
 	(void)state;
 	file = open("/dev/kvm", O_RDWR | O_CLOEXEC);
@@ -524,12 +524,14 @@ static void a_worker_cannot_reach_kvm(void **state)
 		print_message("SKIPPED: no /dev/kvm\n");
 		skip();
 	}
-	status[0] = run_in_child(ask_kvm, SANDBOX_VCPU);
-	status[1] = run_in_child(ask_kvm, SANDBOX_WORKER);
+	status[0] = run_in_child(ask_kvm, SANDBOX_IO);
+	status[1] = run_in_child(ask_kvm, SANDBOX_VCPU);
+	status[2] = run_in_child(ask_kvm, SANDBOX_WORKER);
 	close(file);
 	file = data;
 	assert_true(was_done(status[0]));
 	assert_true(was_prevented(status[1]));
+	assert_true(was_prevented(status[2]));
 }
 
 static void a_vcpu_thread_cannot_read_files(void **state)
@@ -616,7 +618,7 @@ int main(void)
 		cmocka_unit_test(free_attempts_succeed),
 		cmocka_unit_test(every_attempt_fails_behind_the_door),
 		cmocka_unit_test(the_core_can_do_its_work),
-		cmocka_unit_test(a_worker_cannot_reach_kvm),
+		cmocka_unit_test(only_the_thread_that_makes_machines_may_ask_kvm_for_more_than_running),
 		cmocka_unit_test(a_vcpu_thread_cannot_read_files),
 		cmocka_unit_test(only_the_main_thread_makes_threads),
 		cmocka_unit_test(a_role_cannot_be_left),

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+# Debian's unmodified kernel on two CPUs, loaded by GRUB from an IDE disk in a streamOptimized VMDK in an OVA; its drivers are modules.
+# First start: disk and CD are read, written and verified, the CD is ejected and another put in. Second start: what was written is
+# there, and the download is as it was. Third start, as downloaded and without a CD, is the control: none of that is found.
+needs_machine_kernel=1 # the guest's kernel is the one of the nested machine
+
+prepare() {
+	local disc
+
+	need grub-mkimage grub-common
+	need /usr/lib/grub/i386-pc/boot.img grub-pc-bin
+	need mke2fs e2fsprogs
+	need qemu-img qemu-utils
+	need xorriso xorriso
+	"$folder/debian/make-appliance.sh" "$machine/kernel" "$work"
+	for disc in one two; do
+		mkdir "$work/$disc"
+		echo "this is disc $disc" > "$work/$disc/label"
+		head -c 3000000 /dev/urandom > "$work/$disc/random"
+		xorriso -as mkisofs -quiet -V "DISC_$disc" -o "$work/$disc.iso" "$work/$disc" 2> /dev/null
+		rm -r "${work:?}/$disc"
+	done
+	cat > "$work/script" <<-END
+		wait-text "GRUB loads Linux" 120
+		screen-text grub
+		wait-text "guest: ejected" 240
+		wait-text "guest: the drive is empty; waiting for the second CD" 60
+		cd insert $work/two.iso
+		wait-text "reboot: Power down" 180
+	END
+}
+
+sum() {
+	sha256sum "$1" | cut -c 1-64
+}
+
+check() {
+	local download
+
+	download=$(sum "$work/debian.ova")
+	vitrine 500 --cd "$work/one.iso" --script "$work/script" "$work/debian.ova"
+	expect_status 0
+	expect grub "GRUB loads Linux"
+	expect serial "guest: kernel 6." ", 2 CPUs" "guest: disk Vitrine" "guest: drive Vitrine"
+	expect serial "guest: earlier starts: 0, kept: nothing" "guest: disk: 8 MB written, read back from the disk, equal"
+	expect serial "guest: disk: a changed byte is noticed" "guest: disk: put back, equal"
+	expect serial "guest: first CD: this is disc one, sum $(sum "$work/one.iso")" "guest: ejected"
+	expect serial "guest: second CD: this is disc two, sum $(sum "$work/two.iso")"
+	expect serial "guest: the kernel complains: of nothing" "guest: end"
+
+	# No script and no --until: status 0 is the guest's own power-off.
+	vitrine 300 "$work/debian.ova"
+	expect_status 0
+	expect serial "guest: earlier starts: 1, kept: yes" "guest: disk: put back, equal" "guest: no CD"
+	expect serial "guest: the kernel complains: of nothing" "guest: end" "reboot: Power down"
+	[ "$(sum "$work/debian.ova")" = "$download" ] || fail "the OVA was changed"
+
+	vitrine 300 --as-downloaded "$work/debian.ova"
+	expect_status 0
+	expect serial "guest: earlier starts: 0, kept: nothing"
+	expect_no serial "kept: yes" "first CD" "second CD"
+}

@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+# SeaBIOS alone, on a disk whose boot sector prints one word through the BIOS and halts.
+
+prepare() {
+	# mov si, text; lodsb; or al, al; jz halt; mov ah, 0eh; xor bx, bx; int 10h; jmp lodsb; halt: hlt; jmp halt
+	printf '\xbe\x13\x7c\xac\x08\xc0\x74\x08\xb4\x0e\x31\xdb\xcd\x10\xeb\xf3\xf4\xeb\xfdboot-sector-runs\r\n\0' > "$work/boot.img"
+	truncate -s 510 "$work/boot.img"
+	printf '\x55\xaa' >> "$work/boot.img"
+	truncate -s 1M "$work/boot.img"
+	cp "$work/boot.img" "$work/blank.img"
+	printf '\0\0' | dd of="$work/blank.img" bs=1 seek=510 conv=notrunc status=none # no signature: not bootable
+}
+
+check() {
+	vitrine 60 --as-downloaded --until boot-sector-runs "$work/boot.img"
+	expect_status 0
+	expect debug "SeaBIOS (version " "Booting from Hard Disk..." "Booting from 0000:7c00"
+	expect screen "SeaBIOS (version "
+	expect_row 1 "Booting from Hard Disk..."
+	expect_row 2 "boot-sector-runs"
+
+	# The controls: without the signature the same texts must not come, and a text that nobody says is not seen.
+	vitrine 60 --as-downloaded --until "No bootable device." "$work/blank.img"
+	expect_status 0
+	expect screen "Boot failed: not a bootable disk"
+	expect_no screen "boot-sector-runs"
+	vitrine 3 --as-downloaded --until "a text that nobody says" "$work/boot.img"
+	expect_status 4
+}

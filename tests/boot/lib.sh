@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: MIT
+# What the guests' scripts stand on (bash). Sourced by boot-test.sh, which sets:
+#   $core     the vitrine-core program          $samples  the folder of the built test card
+#   $work     a fresh folder for this test; what `prepare` puts there is there for `check`, also inside the nested machine
+
+skip() {
+	echo "SKIPPED: $1"
+	exit 77
+}
+
+# need TOOL-OR-FILE PACKAGE...
+need() {
+	type -p "$1" > /dev/null || [ -e "$1" ] || skip "$1 is missing (package ${*:2})"
+}
+
+fail() {
+	local file
+
+	echo "FAILED: $1"
+	for file in messages screen serial debug; do
+		[ -s "$work/$file" ] || continue
+		echo "---- the end of $file:"
+		tail -n 30 "$work/$file" | tr -d '\r'
+	done
+	echo "----"
+	exit 1
+}
+
+# vitrine SECONDS OPTION... FILE: plays FILE; leaves $work/{screen,serial,debug,messages} and sets $status and $took (seconds).
+vitrine() {
+	local seconds=$1 before=$EPOCHREALTIME
+
+	rm -f "$work"/{screen,serial,debug,messages}
+	"$core" --headless --seconds "$seconds" --serial "$work/serial" --debugcon "$work/debug" --screen-text "$work/screen" "${@:2}" \
+		< /dev/null > "$work/messages" 2>&1
+	status=$?
+	took=$(awk "BEGIN { printf \"%.1f\", $EPOCHREALTIME - $before }")
+	echo "played ${*: -1}: exit status $status after $took s"
+}
+
+expect_status() {
+	[ "$status" = "$1" ] || fail "the exit status is $status, but should be $1"
+}
+
+# expect FILE TEXT...: each is somewhere in $work/FILE.
+expect() {
+	local text
+
+	for text in "${@:2}"; do
+		grep -qF -- "$text" "$work/$1" || fail "the $1 does not say \"$text\""
+		echo "  $1: $text"
+	done
+}
+
+expect_no() {
+	local text
+
+	for text in "${@:2}"; do
+		! grep -qF -- "$text" "$work/$1" || fail "the $1 says \"$text\", but should not"
+	done
+}
+
+# expect_row ROW TEXT: the exact cells of a row of the screen, counted from 0; trailing blanks do not count.
+expect_row() {
+	local row
+
+	row=$(sed -n "$(($1 + 1))p" "$work/screen" | sed 's/ *$//')
+	[ "$row" = "$2" ] || fail "row $1 of the screen is \"$row\", but should be \"$2\""
+	echo "  row $1: $2"
+}
+
+# empty_machine NAME [LINE...]: writes $work/NAME.vmx, a PC with one CD drive without a disc, and the lines.
+empty_machine() {
+	printf '%s\n' 'config.version = "8"' "displayName = \"$1\"" 'memsize = "64"' 'ide1:0.present = "TRUE"' \
+		'ide1:0.deviceType = "cdrom-image"' 'ide1:0.fileName = ""' 'ide1:0.startConnected = "FALSE"' "${@:2}" > "$work/$1.vmx"
+}

@@ -60,8 +60,9 @@ static void confirm(struct player_window *w, const char *verb, const char *accep
 		    void (*answered)(GtkDialog *dialog, gint response, gpointer data))
 {
 	g_autofree char *title = g_strdup_printf("%s “%s”?", verb, player_window_name(w));
+	const char *keep = w->view == VIEW_PAUSED ? "_Keep Paused" : "_Keep Running";
 	GtkWidget *dialog =
-		question_new(w, title, "What its guest has not saved yet will be lost.", accept, "_Keep Running", true);
+		question_new(w, title, "What its guest has not saved yet will be lost.", accept, keep, true);
 
 	g_signal_connect(dialog, "response", G_CALLBACK(answered), w);
 	gtk_widget_show(dialog);
@@ -81,8 +82,9 @@ static void question_answered(GtkDialog *dialog, gint response, gpointer data)
 
 void actions_ask(struct player_window *w)
 {
+	static const char *const found[QUESTION_KINDS] = { [QUESTION_DIGEST] = "was changed or damaged" };
 	const struct model *m = player_window_model(w);
-	g_autofree char *title = g_strdup_printf("“%s” asks", player_window_name(w));
+	g_autofree char *title = g_strdup_printf("“%s” %s", player_window_name(w), found[m->question_kind]);
 	/* An underscore from the core must not become a mnemonic, and a button needs some label. */
 	const char *accept = m->accept[0] != '\0' ? m->accept : "Go On",
 		   *reject = m->reject[0] != '\0' ? m->reject : "Stop";

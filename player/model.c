@@ -113,6 +113,7 @@ static int take_question(struct model *m, const union message *message)
 		return -EPROTO;
 	m->asking = true;
 	m->question_serial = q->header.serial;
+	m->question_kind = (enum question_kind)q->kind;
 	COPY_TEXT(m->question, q->text);
 	COPY_TEXT(m->accept, q->accept);
 	COPY_TEXT(m->reject, q->reject);

@@ -40,6 +40,7 @@ struct model {
 
 	bool asking;
 	uint32_t question_serial;
+	enum question_kind question_kind;
 	char question[MESSAGE_TEXT], accept[64], reject[64];
 };
 

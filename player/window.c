@@ -16,7 +16,6 @@
 static const struct look {
 	const char *page, *subtitle, *run_label, *run_icon, *run_tooltip;
 	const char *icon, *title, *action; /* of the page "message" */
-	bool can_run;
 } looks[VIEW_COUNT] = {
 	[VIEW_EMPTY] = { .page = "empty" },
 	[VIEW_STARTING] = { .page = "screen",
@@ -26,19 +25,16 @@ static const struct look {
 	[VIEW_RUNNING] = { .page = "screen",
 			   .subtitle = "Running",
 			   .run_label = "Pause",
-			   .can_run = true,
 			   .run_icon = "media-playback-pause-symbolic",
 			   .run_tooltip = "Pause (Ctrl+Alt+P)" },
 	[VIEW_PAUSED] = { .page = "screen",
 			  .subtitle = "Paused",
 			  .run_label = "Run",
-			  .can_run = true,
 			  .run_icon = "media-playback-start-symbolic",
 			  .run_tooltip = "Run (Ctrl+Alt+P)" },
 	[VIEW_OFF] = { .page = "message",
 		       .subtitle = "Off",
 		       .run_label = "Run",
-		       .can_run = true,
 		       .run_icon = "media-playback-start-symbolic",
 		       .run_tooltip = "Run (Ctrl+Alt+P)",
 		       .icon = "system-shutdown-symbolic",
@@ -46,16 +42,12 @@ static const struct look {
 		       .action = "_Run" },
 	[VIEW_FAILED] = { .page = "message",
 			  .subtitle = "Cannot be played",
-			  .run_label = "Run",
-			  .run_icon = "media-playback-start-symbolic",
 			  .icon = "dialog-warning-symbolic",
 			  .title = "This appliance cannot be played",
-			  .action = "_Check Again",
-			  .can_run = true },
+			  .action = "_Check Again" },
 	[VIEW_DIED] = { .page = "message",
 			.subtitle = "Stopped",
 			.run_label = "Run",
-			.can_run = true,
 			.run_icon = "media-playback-start-symbolic",
 			.run_tooltip = "Run (Ctrl+Alt+P)",
 			.icon = "dialog-error-symbolic",
@@ -324,7 +316,7 @@ static void add_notice(struct player_window *w, const struct model *m)
 	if (w->notice_count++ == 0)
 		g_string_truncate(w->notices, 0);
 	if (w->notices->len < NOTICES_MAX)
-		g_string_append_printf(w->notices, "%s\n", m->notice);
+		g_string_append_printf(w->notices, "• %s\n", m->notice);
 	if (busy)
 		return;
 	if (w->notice_count == 1) {
@@ -569,7 +561,8 @@ static gboolean delete_event(GtkWidget *widget, GdkEvent *event, gpointer data)
 
 	(void)widget;
 	(void)event;
-	if (w->view != VIEW_RUNNING || !w->alive)
+	/* A paused machine is on, too: what it has in memory would be lost as well. */
+	if ((w->view != VIEW_RUNNING && w->view != VIEW_PAUSED) || !w->alive)
 		return FALSE;
 	actions_ask_close(w);
 	return TRUE;

@@ -174,7 +174,7 @@ static void mouse(uint8_t byte)
 	char value[64];
 
 	if (at == 0 && !(byte & 8))
-		return; /* an acknowledge, or out of step: the first byte of a packet has bit 3 set */
+		return; /* out of step: the first byte of a packet has bit 3 set */
 	packet[at++] = byte;
 	if (at < 3)
 		return;
@@ -215,8 +215,10 @@ static void draw_motion(uint64_t frame, uint64_t now)
 		fill(last, STRIP_Y, 80, STRIP_HEIGHT, BACKGROUND);
 	fill(x, STRIP_Y, 80, STRIP_HEIGHT, LIT);
 	last = x;
-	for (int i = 0; i < 24; i++)
-		fill(LABEL_X + i * CODE_CELL, CODE_Y, CODE_CELL, CODE_CELL, frame >> i & 1 ? 0xffffff : 0);
+	/* Row by row, so that a screen that is looked at meanwhile has whole numbers in nearly every row. */
+	for (int y = CODE_Y; y < CODE_Y + CODE_CELL; y++)
+		for (int i = 0; i < 24; i++)
+			fill(LABEL_X + i * CODE_CELL, y, CODE_CELL, 1, frame >> i & 1 ? 0xffffff : 0);
 }
 
 void run(void)

@@ -137,7 +137,14 @@ static void ps2_command(uint16_t port, uint8_t value)
 
 void ps2_enable_mouse(void)
 {
+	uint8_t byte;
+	bool is_mouse;
+
 	ps2_command(0x64, 0xa8);
 	ps2_command(0x64, 0xd4);
 	ps2_command(0x60, 0xf4);
+	/* Its acknowledge, 0xfa, has the mark of a packet's first byte: it must not reach who takes packets. */
+	for (int patience = 0; patience < 10000; patience++)
+		if (ps2_read(&byte, &is_mouse) && is_mouse && byte == 0xfa)
+			return;
 }

@@ -25,6 +25,10 @@ finish() {
 	[ -n "$player" ] && kill "$player" 2>/dev/null && wait "$player" 2>/dev/null
 	[ -n "$weston" ] && kill "$weston" 2>/dev/null && wait "$weston" 2>/dev/null
 	[ -n "$server" ] && kill "$server" 2>/dev/null && wait "$server" 2>/dev/null
+	if [ $status = 0 ] && grep -hE 'CRITICAL|ERROR' "$work/player.err" >&2; then
+		echo "FAILED: $test_name: GTK complained" >&2
+		status=1
+	fi
 	[ -n "${VITRINE_SHOTS:-}" ] && mkdir -p "$VITRINE_SHOTS" && cp "$work"/shots/*.png "$VITRINE_SHOTS" 2>/dev/null
 	rm -rf "$work"
 	exit $status
@@ -38,9 +42,9 @@ fail() {
 	exit 1
 }
 
-start_display() { # [SIZE]
-	local number
-	for number in $(seq 90 99); do
+start_display() { # [SIZE [FIRST]]: one of the ten displays from FIRST on
+	local number first=${2:-90}
+	for number in $(seq "$first" $((first + 9))); do
 		[ -e /tmp/.X$number-lock ] && continue
 		Xvfb :$number -screen 0 "${1:-1300x900}x24" -nolisten tcp >"$work/xvfb.log" 2>&1 &
 		server=$!
@@ -51,8 +55,23 @@ start_display() { # [SIZE]
 			sleep 0.1
 		done
 	done
-	echo "SKIPPED: no display from :90 to :99 is free"
+	echo "SKIPPED: no display from :$first on is free"
 	exit 77
+}
+
+# start_weston WIDTH HEIGHT: a Wayland display in a window of the X one; programs use it from now on
+start_weston() {
+	command -v weston >/dev/null || { echo "SKIPPED: weston is not installed"; exit 77; }
+	xdotool mousemove 1290 890 # outside, so that weston sees it come in
+	weston --backend=x11-backend.so --use-pixman --width="$1" --height="$2" --socket=vitrine-test --idle-time=0 \
+		>"$work/weston.log" 2>&1 &
+	weston=$!
+	for _ in $(seq 100); do
+		[ -S "$XDG_RUNTIME_DIR/vitrine-test" ] && break
+		sleep 0.1
+	done
+	[ -S "$XDG_RUNTIME_DIR/vitrine-test" ] || { echo "SKIPPED: weston does not start: $(tail -1 "$work/weston.log")"; exit 77; }
+	export WAYLAND_DISPLAY=vitrine-test GDK_BACKEND=wayland
 }
 
 # write_script NAME LINE...: an appliance for the fake core
@@ -65,7 +84,7 @@ write_script() {
 
 launch() { # ARGUMENT...
 	: >"$log"
-	"$VITRINE" "$@" >"$work/player.out" 2>"$work/player.err" &
+	"$VITRINE" "$@" >"$work/player.out" 2>>"$work/player.err" & # each of a test adds its complaints
 	player=$!
 }
 
@@ -99,12 +118,13 @@ key() {
 	sleep 0.2
 }
 
-# click X Y: in the window; a negative X counts from its right edge
+# click X Y: in the window; negative ones count from its right and lower edges
 click() {
-	local X Y WIDTH HEIGHT x=$1
+	local X Y WIDTH HEIGHT x=$1 y=$2
 	eval "$(xdotool getwindowgeometry --shell "$window" | grep -E '^(X|Y|WIDTH|HEIGHT)=')"
 	[ "$x" -lt 0 ] && x=$((WIDTH + x))
-	xdotool mousemove $((X + x)) $((Y + $2)) click 1
+	[ "$y" -lt 0 ] && y=$((HEIGHT + y))
+	xdotool mousemove $((X + x)) $((Y + y)) click 1
 	sleep 0.4
 	xdotool mousemove 1290 890
 	sleep 0.3

@@ -41,11 +41,18 @@ key alt+p # _Power Off
 wait_log '^ended cleanly'
 wait_end
 
-# Nothing to ask when it is paused
+# A paused machine would lose its memory just so
 play
 click_run
 shows_paused
 click_close
+shot close-asks-paused
+key Return # Keep Paused
+alive
+not_in_log '^command power-off'
+focus
+click_close
+key alt+p
 wait_log '^ended cleanly'
 wait_end
 
@@ -54,6 +61,7 @@ play 'size 1280 800'
 sleep 5
 click_run
 click_close
+key alt+p
 wait_log '^ended cleanly'
 frames=$(sed -n 's/^ended cleanly, \([0-9]*\) frames.*/\1/p' "$log")
 echo "about 6 to 7 s at 1280x800: $frames frames"

@@ -266,15 +266,28 @@ static void plug_drives(struct machine *m, const struct appliance *a, struct blo
 	}
 }
 
-static const char *controller_model(const struct appliance *a, const struct appliance_drive *drive)
+/* A person knows the card, not the .vmx's word for it. */
+static const struct {
+	const char *model, *words;
+} controllers[] = {
+	{ "lsilogic", "LSI Logic SCSI" }, { "lsisas1068", "LSI Logic SAS" }, { "buslogic", "BusLogic SCSI" },
+	{ "pvscsi", "VMware paravirtual SCSI" }, { "ahci", "SATA (AHCI)" }, { "nvme", "NVMe" },
+	{ "virtio", "virtio" }, { "virtio-scsi", "virtio SCSI" },
+};
+
+static const char *controller_words(const struct appliance *a, const struct appliance_drive *drive)
 {
+	const char *model = "";
+
 	if (drive->kind == DRIVE_FLOPPY)
 		return "floppy";
 	for (unsigned i = 0; i < a->controller_count; i++)
-		if (a->controllers[i].bus == drive->bus && a->controllers[i].number == drive->controller &&
-		    *a->controllers[i].model)
-			return a->controllers[i].model;
-	return "of no named model";
+		if (a->controllers[i].bus == drive->bus && a->controllers[i].number == drive->controller)
+			model = a->controllers[i].model;
+	for (size_t i = 0; i < ARRAY_SIZE(controllers); i++)
+		if (!strcmp(controllers[i].model, model))
+			return controllers[i].words;
+	return *model ? model : "of no named model";
 }
 
 /* Remarks on each drive that has no place. Returns the first disk of them, if there is nothing else to start from. */
@@ -293,8 +306,8 @@ static const struct appliance_drive *review_drives(struct appliance *a)
 			continue;
 		}
 		appliance_drive_name(drive, name);
-		appliance_remark(a, 0, name, "its controller (%s) is not in this version of Vitrine, so it is not plugged in",
-				 controller_model(a, drive));
+		appliance_remark(a, 0, name, "its controller (%s) is not in this version of Vitrine, so it is not plugged in.",
+				 controller_words(a, drive));
 		if (drive->kind == DRIVE_DISK && !lost)
 			lost = drive;
 	}
@@ -307,21 +320,21 @@ int machine_review(struct appliance *a, struct error *e)
 	char name[32];
 
 	if (a->firmware == FIRMWARE_EFI)
-		appliance_remark(a, 0, "firmware", "EFI is not in this version of Vitrine; the machine starts with a BIOS");
+		appliance_remark(a, 0, "firmware", "EFI is not in this version of Vitrine; the machine starts with a BIOS.");
 	if (a->nic_count)
-		appliance_remark(a, 0, "ethernet", "network cards are not in this version of Vitrine; the machine is offline");
+		appliance_remark(a, 0, "ethernet", "network cards are not in this version of Vitrine; the machine is offline.");
 	if (*a->sound)
-		appliance_remark(a, 0, "sound", "sound cards are not in this version of Vitrine; only the speaker is heard");
+		appliance_remark(a, 0, "sound", "sound cards are not in this version of Vitrine; only the speaker is heard.");
 	if (a->usb)
-		appliance_remark(a, 0, "usb", "USB is not in this version of Vitrine; keyboard and mouse are PS/2");
+		appliance_remark(a, 0, "usb", "USB is not in this version of Vitrine; keyboard and mouse are PS/2.");
 	if (a->cpus > KVM_MAX_CPUS)
 		appliance_remark(a, 0, "numvcpus", "the machine gets %u CPUs instead of %u", KVM_MAX_CPUS, a->cpus);
 	if (!lost)
 		return 0;
 	appliance_drive_name(lost, name);
 	return error_set(e, -ENOTSUP, "%s starts from its disk %s, whose controller (%s) is not in this version of Vitrine; "
-			 "a machine with an IDE disk plays", *a->name ? a->name : "This machine", name,
-			 controller_model(a, lost));
+			 "a machine with an IDE disk plays.", *a->name ? a->name : "This machine", name,
+			 controller_words(a, lost));
 }
 
 /* ---- memory ---- */

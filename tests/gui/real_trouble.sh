@@ -69,7 +69,7 @@ close_silently
 sed -e '0,/<rasd:ResourceType>5</s//<rasd:ResourceSubType>lsilogic<\/rasd:ResourceSubType><rasd:ResourceType>6</' \
 	"$TESTCARD/ova/testcard.ovf" >scsi.ovf
 cp "$TESTCARD/ova/testcard-disk1.vmdk" .
-says scsi.ovf lsilogic
+says scsi.ovf 'LSI Logic SCSI'
 launch "$PWD/scsi.ovf"
 find_window '(scsi.ovf|Vitrine test card)'
 shown lsilogic

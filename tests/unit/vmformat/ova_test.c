@@ -69,8 +69,10 @@ static void seal(uint8_t *header)
 
 static void make_header(uint8_t *header, const char *name, char type, uint64_t size)
 {
+	size_t length = strlen(name);
+
 	memset(header, 0, BLOCK);
-	memcpy(header, name, strnlen(name, 100));
+	memcpy(header, name, MIN(length, 100u)); /* a full field has no end */
 	if (size < 8 * GIBIBYTE) {
 		snprintf((char *)header + 124, 12, "%011llo", (unsigned long long)size);
 	} else { /* GNU's base-256 */

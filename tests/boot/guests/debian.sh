@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Debian's unmodified kernel on two CPUs, loaded by GRUB from an IDE disk in a streamOptimized VMDK in an OVA; its drivers are modules.
-# First start: disk and CD are read, written and verified, the CD is ejected and another put in. Second start: what was written is
-# there, and the download is as it was. Third start, as downloaded and without a CD, is the control: none of that is found.
+# First start: disk and CD are read, written and verified, the CD is ejected and another put in. Second start, without a CD: what was
+# written is there, no CD is found, and the download is as it was. Each start is the other's control.
 needs_machine_kernel=1 # the guest's kernel is the one of the nested machine
 
 prepare() {
@@ -34,11 +34,19 @@ sum() {
 	sha256sum "$1" | cut -c 1-64
 }
 
+# Plays as `vitrine` does. A kernel that could not unpack itself (README.md: seen once, not explained) is started once more, and that is said.
+start() {
+	vitrine "$@"
+	grep -qs "XZ-compressed data is corrupt" "$work/serial" "$work/screen" || return
+	echo "REPEATED (1 of at most 1): the kernel says that its compressed data is corrupt"
+	vitrine "$@"
+}
+
 check() {
 	local download
 
 	download=$(sum "$work/debian.ova")
-	vitrine 500 --cd "$work/one.iso" --script "$work/script" "$work/debian.ova"
+	start 500 --cd "$work/one.iso" --script "$work/script" "$work/debian.ova"
 	expect_status 0
 	expect grub "GRUB loads Linux"
 	expect serial "guest: kernel 6." ", 2 CPUs" "guest: disk Vitrine" "guest: drive Vitrine"
@@ -49,14 +57,10 @@ check() {
 	expect serial "guest: the kernel complains: of nothing" "guest: end"
 
 	# No script and no --until: status 0 is the guest's own power-off.
-	vitrine 300 "$work/debian.ova"
+	start 300 "$work/debian.ova"
 	expect_status 0
 	expect serial "guest: earlier starts: 1, kept: yes" "guest: disk: put back, equal" "guest: no CD"
 	expect serial "guest: the kernel complains: of nothing" "guest: end" "reboot: Power down"
+	expect_no serial "first CD" "second CD"
 	[ "$(sum "$work/debian.ova")" = "$download" ] || fail "the OVA was changed"
-
-	vitrine 300 --as-downloaded "$work/debian.ova"
-	expect_status 0
-	expect serial "guest: earlier starts: 0, kept: nothing"
-	expect_no serial "kept: yes" "first CD" "second CD"
 }

@@ -4,8 +4,9 @@
 # under QEMU's TCG whose /dev/kvm is Debian's own kvm_amd with nested paging. It sees this machine's files under their names;
 # what it writes is gone at its end. Its console goes to standard output, its exit status is COMMAND's; 124: $TIMEOUT (1800) seconds were over.
 #
-# The outer QEMU itself aborts at times (tcg_handle_interrupt: assertion failed; seen with QEMU 7.2 and 10). That says nothing about the
-# command, so the run is repeated then, twice at most, and each time that is said.
+# The outer QEMU itself aborts at times (tcg_handle_interrupt: assertion failed; seen with QEMU 7.2 and 10), and a kernel thread of the
+# machine may hang for ever (seen: khugepaged while it joined pages of a guest's memory; so it has nothing to do here, and a hang is a
+# panic). That says nothing about the command, so the run is repeated then, twice at most, and each time that is said.
 set -uo pipefail
 dir=${1:?usage: run-in-machine.sh DIR COMMAND} command=$2
 log=$(mktemp -d)
@@ -18,7 +19,7 @@ run() {
 	timeout "${TIMEOUT:-1800}" qemu-system-x86_64 -accel tcg,thread=multi -cpu "$cpu" -smp "${CPUS:-2}" -m "${MEMORY:-3072}" \
 		-display none -vga none -nic none -monitor none -serial stdio -no-reboot -kernel "$dir/vmlinuz" -initrd "$dir/initrd.gz" \
 		-fsdev local,id=h,path=/,security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=h,mount_tag=host \
-		-append "console=ttyS0 quiet mitigations=off panic=-1 command=$(printf %s "$command" | base64 -w0)" \
+		-append "console=ttyS0 quiet mitigations=off panic=-1 transparent_hugepage=never hung_task_panic=1 command=$(printf %s "$command" | base64 -w0)" \
 		< /dev/null 2> "$log/errors" | sed -u 's|\r$||' | tee "$log/console"
 	return "${PIPESTATUS[0]}"
 }
@@ -26,8 +27,8 @@ run() {
 for repeat in 1 2 3; do
 	run
 	status=$?
-	grep -q 'tcg_handle_interrupt: assertion failed' "$log/errors" || break
-	[ "$repeat" = 3 ] || echo "REPEATED ($repeat of at most 2): the outer QEMU aborted (tcg_handle_interrupt), which is its own bug"
+	trouble=$(grep -ohm1 'tcg_handle_interrupt: assertion failed\|hung_task: blocked tasks' "$log/errors" "$log/console") || break
+	[ "$repeat" = 3 ] || echo "REPEATED ($repeat of at most 2): the outer machine ended by itself (${trouble%%$'\n'*}), which is its own bug"
 done
 cat "$log/errors" >&2
 [ "$status" = 0 ] || exit "$status"

@@ -22,7 +22,7 @@
 #include "core/video/screen.h"
 #include "vmformat/bytes.h"
 
-#define CORE_SOCKET 3	    /* the descriptor's number in the core, as its --core-fd says */
+#define CORE_SOCKET 3       /* the descriptor's number in the core, as its --core-fd says */
 #define SEND_TIMEOUT_MS 200 /* a core that does not read for so long must not freeze the window */
 
 struct broker {
@@ -34,8 +34,8 @@ struct broker {
 	int screen_fd, sound_fd;
 	uint32_t *screen;
 	struct sound_ring *sound;
-	bool greeted;			     /* HELLO has come */
-	bool playing;			     /* MACHINE has come */
+	bool greeted;                        /* HELLO has come */
+	bool playing;                        /* MACHINE has come */
 	uint32_t counts[MESSAGE_OUTPUT + 1]; /* messages received by type */
 };
 
@@ -44,8 +44,8 @@ static const struct {
 	enum message_type type;
 	uint32_t limit;
 } limits[] = {
-	{ MESSAGE_HELLO, 1 },	    { MESSAGE_MACHINE, 1 },
-	{ MESSAGE_OPEN, 8192 },	    /* 8 TB in the 2 GB pieces of twoGbMaxExtent, and every file of a manifest again */
+	{ MESSAGE_HELLO, 1 },       { MESSAGE_MACHINE, 1 },
+	{ MESSAGE_OPEN, 8192 },     /* 8 TB in the 2 GB pieces of twoGbMaxExtent, and every file of a manifest again */
 	{ MESSAGE_NOTICE, 4096 },   /* 1,024 remarks of an appliance, and troubles while it runs */
 	{ MESSAGE_QUESTION, 1024 }, /* one for each file of a manifest */
 	{ MESSAGE_OUTPUT, 4096 },   /* 8 MiB: twice the largest .vmx that is read */
@@ -87,8 +87,8 @@ static int map_shared(struct broker *b, char text[MESSAGE_TEXT])
 	b->screen = screen == MAP_FAILED ? NULL : screen;
 	b->sound = sound == MAP_FAILED ? NULL : sound;
 	return b->screen && b->sound
-		       ? 0
-		       : broker_say(text, -ENOMEM, "The shared screen cannot be mapped: %s", strerror(errno));
+	               ? 0
+	               : broker_say(text, -ENOMEM, "The shared screen cannot be mapped: %s", strerror(errno));
 }
 
 /* Everything a START of this mode brings, but the log, which is made with the process. */
@@ -206,7 +206,7 @@ static int start_core(struct broker *b, const char *option, struct start_fds *s,
 }
 
 static int send_start(struct broker *b, const struct broker_options *o, const struct start_fds *s,
-		      char text[MESSAGE_TEXT])
+                      char text[MESSAGE_TEXT])
 {
 	union message m = { .start = { .version = PROTOCOL_VERSION, .mode = o->mode, .flags = o->flags } };
 	time_t now = time(NULL);
@@ -290,7 +290,7 @@ int broker_receive(struct broker *b, union message *ret_message)
 	if (poll(&p, 1, 0) <= 0)
 		return -EAGAIN;
 	err = message_receive(b->socket, ret_message, FROM_CORE, fds,
-			      &nfds); /* no message of a core carries descriptors */
+	                      &nfds); /* no message of a core carries descriptors */
 	if (!err && !is_in_order(b, ret_message))
 		err = -EPROTO;
 	if (!err && ret_message->header.type == MESSAGE_OPEN)

@@ -19,12 +19,12 @@
 struct broker;
 
 struct broker_options {
-	const char *core_path;  /* the vitrine-core program; NULL: beside this program, else the installed one */
-	const char *appliance;  /* path that the user chose */
+	const char *core_path; /* the vitrine-core program; NULL: beside this program, else the installed one */
+	const char *appliance; /* path that the user chose */
 	enum start_mode mode;
-	uint32_t flags;         /* enum start_flags */
-	const char *drive;      /* START_DUMP */
-	int output_fd;          /* START_DUMP; else -1 */
+	uint32_t flags;    /* enum start_flags */
+	const char *drive; /* START_DUMP */
+	int output_fd;     /* START_DUMP; else -1 */
 	/* further files that the command line or a consent named, as the appliance writes them; NULL ended; may be
 	 * NULL */
 	const char *const *allowed;
@@ -34,7 +34,7 @@ struct broker_options {
  * failure text holds the sentence for the user (file, cause, what to do). */
 int broker_start(const struct broker_options *options, struct broker **ret_broker, char text[MESSAGE_TEXT]);
 
-int broker_socket(const struct broker *b);          /* readable: call broker_receive(). Borrowed */
+int broker_socket(const struct broker *b); /* readable: call broker_receive(). Borrowed */
 /* Receives one message; answers MESSAGE_OPEN itself. 1: a message for the caller; 0: handled; -EAGAIN; -EPIPE: the
  * core has gone; -EPROTO: the core talks nonsense and was killed. */
 int broker_receive(struct broker *b, union message *ret_message);
@@ -43,9 +43,9 @@ int broker_command(struct broker *b, enum command command);
 /* Opens path (what the user chose) read only, regular files only, and sends it. NULL: eject. */
 int broker_insert_cd(struct broker *b, unsigned drive, const char *path, bool force, char text[MESSAGE_TEXT]);
 
-const uint32_t *broker_screen(const struct broker *b);     /* mapped read only, SCREEN_BYTES */
-struct sound_ring *broker_sound(const struct broker *b);   /* mapped */
-const char *broker_state_folder(const struct broker *b);   /* path once known, else NULL */
+const uint32_t *broker_screen(const struct broker *b);   /* mapped read only, SCREEN_BYTES */
+struct sound_ring *broker_sound(const struct broker *b); /* mapped */
+const char *broker_state_folder(const struct broker *b); /* path once known, else NULL */
 /* The .vmx that a user edits: his own, or the one made beside the state; NULL: not known yet. */
 const char *broker_configuration(const struct broker *b);
 /* What a core that died unexpectedly had written to its stderr, printable, at most size - 1 bytes; returns its

@@ -120,7 +120,7 @@ int broker_files_init(struct broker_files *f, const char *path, const char *cons
 	char *slash;
 	int err;
 
-	*f = (struct broker_files) { .appliance_fd = -1, .folder_fd = -1, .state_fd = -1 };
+	*f = (struct broker_files){ .appliance_fd = -1, .folder_fd = -1, .state_fd = -1 };
 	err = broker_open_regular(AT_FDCWD, path, O_RDONLY, &f->appliance_fd, text);
 	if (err)
 		return err;
@@ -153,7 +153,7 @@ void broker_files_free(struct broker_files *f)
 	free(f->state_path);
 	free(f->state_name);
 	free(f->configuration);
-	*f = (struct broker_files) { .appliance_fd = -1, .folder_fd = -1, .state_fd = -1 };
+	*f = (struct broker_files){ .appliance_fd = -1, .folder_fd = -1, .state_fd = -1 };
 }
 
 /* ---- OPEN_NAMED ---- */
@@ -181,7 +181,8 @@ static int refuse_outside(const struct broker_files *f, const char *name, char t
 		return broker_say(
 			text, -EXDEV,
 			"%s asks for %s, which lies outside its folder %s. Vitrine opens only files of that folder; "
-			"put it there if you trust the appliance with it", f->name, name, f->folder_path);
+			"put it there if you trust the appliance with it",
+			f->name, name, f->folder_path);
 	return broker_say(
 		text, -EXDEV,
 		"%s asks for %s, which lies outside its folder %s. Vitrine opens only files of that folder unasked; if "
@@ -203,9 +204,9 @@ static int explain_name(const struct broker_files *f, const char *name, int code
 			f->name, name, f->folder_path);
 	case -ELOOP:
 		return broker_say(text, code,
-				  "%s asks for %s, which is or passes through a symbolic link; Vitrine does not follow "
-				  "the links of an appliance. Put the real file there",
-				  f->name, name);
+		                  "%s asks for %s, which is or passes through a symbolic link; Vitrine does not follow "
+		                  "the links of an appliance. Put the real file there",
+		                  f->name, name);
 	case -ENOSYS:
 		return broker_say(
 			text, code,
@@ -228,9 +229,11 @@ static bool is_hidden(const char *name)
 
 static int refuse_hidden(const struct broker_files *f, const char *name, char text[MESSAGE_TEXT])
 {
-	return broker_say(text, -EACCES,
-			  "%s asks for the hidden file %s; Vitrine opens none for an appliance. If it really belongs to it, "
-			  "rename it and its name in the appliance's text", f->name, name);
+	return broker_say(
+		text, -EACCES,
+		"%s asks for the hidden file %s; Vitrine opens none for an appliance. If it really belongs to it, "
+		"rename it and its name in the appliance's text",
+		f->name, name);
 }
 
 static int open_named(struct broker_files *f, const struct message_open *m, int *ret_fd, char text[MESSAGE_TEXT])
@@ -320,7 +323,7 @@ static int open_state_home(char ret_path[PATH_MAX], char text[MESSAGE_TEXT])
 	err = n < PATH_MAX ? make_folders(ret_path) : -ENAMETOOLONG;
 	if (err)
 		return broker_say(text, err, "%s, where the machine's changes are kept, cannot be made: %s", ret_path,
-				  strerror(-err));
+		                  strerror(-err));
 	fd = open(ret_path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0)
 		return broker_say(text, -errno, "%s: %s", ret_path, strerror(errno));
@@ -357,7 +360,7 @@ static int write_origin(const struct broker_files *f, int state_fd)
 {
 	char line[PATH_MAX + 64];
 	int n = snprintf(line, sizeof(line), "%llu %llu %s\n", (unsigned long long)f->device,
-			 (unsigned long long)f->inode, f->path);
+	                 (unsigned long long)f->inode, f->path);
 	int fd = open_beneath(state_fd, "origin", O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	int err = fd < 0 ? fd : write(fd, line, (size_t)n) == n ? 0 : -EIO;
 
@@ -378,7 +381,7 @@ static bool has_fingerprint(const char *entry, const char *fingerprint, size_t *
 		return false;
 	*ret_length = (size_t)(id - 1 - entry);
 	return !*rest || (*rest == '-' && rest[1] && strlen(rest + 1) <= COPY_DIGITS &&
-			  strspn(rest + 1, "0123456789") == strlen(rest + 1));
+	                  strspn(rest + 1, "0123456789") == strlen(rest + 1));
 }
 
 /* Looks for a folder of this fingerprint that is ours, or whose owner has gone. 1: found, *ret_name is malloc'ed. */
@@ -442,7 +445,7 @@ static int bind_state_folder(struct broker_files *f, int home_fd, const char *ho
 
 	if (!find_state_folder(f, home_fd, m->fingerprint, &entry))
 		err = m->role == OPEN_OVERLAY_READ ? -ENOENT
-						   : make_state_folder(home_fd, m->fingerprint, m->machine, &entry);
+		                                   : make_state_folder(home_fd, m->fingerprint, m->machine, &entry);
 	if (err)
 		return err;
 	fd = open_beneath(home_fd, entry, O_RDONLY | O_DIRECTORY, 0);
@@ -474,7 +477,7 @@ static int need_state_folder(struct broker_files *f, const struct message_open *
 		return 0;
 	if (f->state_fd >= 0)
 		return broker_say(text, -EPERM,
-				  "The core asked for the state folder of another appliance, which was refused");
+		                  "The core asked for the state folder of another appliance, which was refused");
 	home_fd = open_state_home(home, text);
 	if (home_fd < 0)
 		return home_fd;
@@ -482,7 +485,7 @@ static int need_state_folder(struct broker_files *f, const struct message_open *
 	close(home_fd);
 	if (err)
 		return broker_say(text, err, "No folder for the machine's changes can be made in %s: %s", home,
-				  strerror(-err));
+		                  strerror(-err));
 	return 0;
 }
 
@@ -527,7 +530,7 @@ static int open_overlay(struct broker_files *f, const struct message_open *m, in
 
 	if (!drive_is_sound(m->name))
 		return broker_say(text, -EINVAL, "The core asked for the overlay of a drive that cannot be: %s",
-				  m->name);
+		                  m->name);
 	snprintf(name, sizeof(name), "%s.qcow2", m->name);
 	/* "scsi0:0.qcow2" would be a protocol to qemu-img, which people rescue overlays with */
 	if (strchr(name, ':'))
@@ -538,7 +541,7 @@ static int open_overlay(struct broker_files *f, const struct message_open *m, in
 	if (flock(fd, (reads ? LOCK_SH : LOCK_EX) | LOCK_NB) < 0) {
 		close(fd);
 		return broker_say(text, -EBUSY, "%s is already running (%s/%s is in use). Close its other window first",
-				  f->name, f->state_path, name);
+		                  f->name, f->state_path, name);
 	}
 	*ret_fd = fd;
 	return 0;
@@ -558,13 +561,13 @@ static int open_temporary(struct broker_files *f, const struct message_open *m, 
 	}
 	if (fd < 0)
 		return broker_say(text, -errno, "%s: no file for the changes of this run can be made: %s",
-				  f->state_path, strerror(errno));
+		                  f->state_path, strerror(errno));
 	*ret_fd = fd;
 	return 0;
 }
 
 static int open_configuration(struct broker_files *f, const struct message_open *m, int *ret_fd,
-			      char text[MESSAGE_TEXT])
+                              char text[MESSAGE_TEXT])
 {
 	char *name;
 	int err;

@@ -14,19 +14,19 @@
 #include "core/protocol.h"
 
 struct broker_files {
-	int appliance_fd;            /* what the user chose, read only */
-	int folder_fd;               /* its folder, O_PATH */
-	int state_fd;                /* the state folder, -1: not known yet */
-	dev_t device;                /* of the appliance's file */
+	int appliance_fd; /* what the user chose, read only */
+	int folder_fd;    /* its folder, O_PATH */
+	int state_fd;     /* the state folder, -1: not known yet */
+	dev_t device;     /* of the appliance's file */
 	ino_t inode;
-	char *path;                  /* its real path */
-	char *folder_path;           /* path without the last part */
-	const char *name;            /* the last part, within path */
-	char **allowed;              /* copies of broker_options.allowed, NULL ended; or NULL */
-	char fingerprint[33];        /* of the state folder; "" before it is known, then fixed */
+	char *path;           /* its real path */
+	char *folder_path;    /* path without the last part */
+	const char *name;     /* the last part, within path */
+	char **allowed;       /* copies of broker_options.allowed, NULL ended; or NULL */
+	char fingerprint[33]; /* of the state folder; "" before it is known, then fixed */
 	char *state_path;
-	char *state_name;            /* `<name>` of `<name>-<id>` */
-	char *configuration;         /* path of the .vmx in the state folder once asked for, else NULL */
+	char *state_name;    /* `<name>` of `<name>-<id>` */
+	char *configuration; /* path of the .vmx in the state folder once asked for, else NULL */
 };
 
 /* Fills text, free of control characters, and returns code (negative). */

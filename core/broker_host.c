@@ -42,8 +42,8 @@ static int explain_missing_kvm(int code, char text[MESSAGE_TEXT])
 			"machine, its host "
 			"must allow nested virtualization");
 	return broker_say(text, code,
-			  "/dev/kvm is missing: the kernel's KVM module is not loaded. Try: sudo modprobe kvm_intel "
-			  "(or kvm_amd)");
+	                  "/dev/kvm is missing: the kernel's KVM module is not loaded. Try: sudo modprobe kvm_intel "
+	                  "(or kvm_amd)");
 }
 
 static int explain_forbidden_kvm(int code, char text[MESSAGE_TEXT])
@@ -53,9 +53,9 @@ static int explain_forbidden_kvm(int code, char text[MESSAGE_TEXT])
 
 	if (!group || !(st.st_mode & S_IWGRP) || st.st_gid == 0)
 		return broker_say(text, code,
-				  "/dev/kvm may not be opened by you, and no group may either (%03o). On most systems "
-				  "this helps: sudo chgrp kvm /dev/kvm && sudo chmod 660 /dev/kvm",
-				  (unsigned)st.st_mode & 0777);
+		                  "/dev/kvm may not be opened by you, and no group may either (%03o). On most systems "
+		                  "this helps: sudo chgrp kvm /dev/kvm && sudo chmod 660 /dev/kvm",
+		                  (unsigned)st.st_mode & 0777);
 	return broker_say(
 		text, code,
 		"/dev/kvm may be opened by the group \"%s\" only, and you are not in it. Run: sudo usermod -aG %s "
@@ -118,8 +118,8 @@ int broker_open_firmware(int *ret_bios_fd, int *ret_vgabios_fd, char text[MESSAG
 		if (open_pair(bios, vgabios, ret_bios_fd, ret_vgabios_fd) == 0)
 			return 0;
 		return broker_say(text, -ENOENT,
-				  "$VITRINE_FIRMWARE is %s, which does not hold bios-256k.bin and vgabios-stdvga.bin",
-				  folder);
+		                  "$VITRINE_FIRMWARE is %s, which does not hold bios-256k.bin and vgabios-stdvga.bin",
+		                  folder);
 	}
 	for (size_t i = 0; i < ARRAY_SIZE(firmware); i++)
 		if (open_pair(firmware[i].bios, firmware[i].vgabios, ret_bios_fd, ret_vgabios_fd) == 0)

@@ -21,7 +21,7 @@ struct map {
 };
 
 struct bus {
-	pthread_mutex_t lock; /* the list below and changes of the maps; a leaf */
+	pthread_mutex_t lock;   /* the list below and changes of the maps; a leaf */
 	struct region *regions; /* in the order of mapping, the last first */
 	struct snapshot maps[2];
 	void (*changed)(void *context, const struct region *r, bool mapped);
@@ -153,7 +153,8 @@ void bus_unmap_device(struct bus *bus, struct device *d)
 	pthread_mutex_unlock(&bus->lock);
 }
 
-void bus_set_listener(struct bus *bus, void (*changed)(void *context, const struct region *r, bool mapped), void *context)
+void bus_set_listener(struct bus *bus, void (*changed)(void *context, const struct region *r, bool mapped),
+                      void *context)
 {
 	pthread_mutex_lock(&bus->lock);
 	bus->changed = changed;
@@ -165,7 +166,8 @@ void bus_set_listener(struct bus *bus, void (*changed)(void *context, const stru
 
 /* Who answers at address, and how many bytes from there on are his; the region outlives the look-up (devices live as long as the
  * machine), so the snapshot is held for the search only. */
-static struct region *find(struct bus *bus, enum bus_space space, uint64_t address, uint64_t *ret_base, uint64_t *ret_left)
+static struct region *find(struct bus *bus, enum bus_space space, uint64_t address, uint64_t *ret_base,
+                           uint64_t *ret_left)
 {
 	unsigned ticket;
 	const struct map *map = snapshot_enter(&bus->maps[space], &ticket);

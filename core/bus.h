@@ -28,7 +28,7 @@ struct region_ops {
 	/* For rep ins/outs on a data port: count elements of size bytes each; NULL: the bus loops over read/write. */
 	void (*read_many)(struct device *d, struct region *r, uint64_t offset, unsigned size, void *data, size_t count);
 	void (*write_many)(struct device *d, struct region *r, uint64_t offset, unsigned size, const void *data,
-			   size_t count);
+	                   size_t count);
 	/* Larger accesses are cut to this many bytes, lowest address first; 0 means 4. */
 	uint8_t max_size;
 };
@@ -38,11 +38,11 @@ struct region {
 	const char *name;
 	const struct region_ops *ops;
 	struct device *device;
-	uint64_t size;          /* bytes */
+	uint64_t size; /* bytes */
 	enum bus_space space;
-	unsigned index;         /* for the device's own use: which BAR, which channel */
-	bool coalesced;         /* writes may be batched by KVM (VGA memory): order with other regions is kept */
-	bool shared_below;      /* lower priority: other regions may lie on top of it */
+	unsigned index;    /* for the device's own use: which BAR, which channel */
+	bool coalesced;    /* writes may be batched by KVM (VGA memory): order with other regions is kept */
+	bool shared_below; /* lower priority: other regions may lie on top of it */
 	/* the bus's */
 	uint64_t base;
 	bool mapped;
@@ -55,7 +55,7 @@ void bus_free(struct bus *bus);
 /* Puts the region at base; one that is mapped moves. Overlaps: the region mapped last wins, as an address decoder that answers
  * first would; regions with shared_below always lose. */
 void bus_map(struct bus *bus, struct region *r, uint64_t base);
-void bus_unmap(struct bus *bus, struct region *r); /* harmless if not mapped */
+void bus_unmap(struct bus *bus, struct region *r);        /* harmless if not mapped */
 void bus_unmap_device(struct bus *bus, struct device *d); /* all of a device's */
 
 /* An access of 1 to 8 bytes. Nobody there: reads give all ones, writes are lost; returns false then. Accesses that cross the
@@ -67,6 +67,7 @@ void bus_read_many(struct bus *bus, uint64_t port, unsigned size, void *data, si
 void bus_write_many(struct bus *bus, uint64_t port, unsigned size, const void *data, size_t count);
 
 /* Called (if set) after every change, with the bus's lock held: KVM registers coalesced zones there. */
-void bus_set_listener(struct bus *bus, void (*changed)(void *context, const struct region *r, bool mapped), void *context);
+void bus_set_listener(struct bus *bus, void (*changed)(void *context, const struct region *r, bool mapped),
+                      void *context);
 
 #endif

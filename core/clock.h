@@ -30,8 +30,8 @@ struct clock *clock_new(bool manual); /* starts stopped, at 0. NULL: no memory *
 void clock_free(struct clock *c);
 
 uint64_t clock_now(struct clock *c);
-void clock_start(struct clock *c); /* guest time goes on */
-void clock_stop(struct clock *c);  /* guest time stands still */
+void clock_start(struct clock *c);             /* guest time goes on */
+void clock_stop(struct clock *c);              /* guest time stands still */
 void clock_set(struct clock *c, uint64_t now); /* while stopped: state load */
 
 void timer_init(struct timer *t, struct device *d, void (*fire)(struct device *, struct timer *));

@@ -21,9 +21,9 @@
 #include "vmformat/bytes.h"
 
 #define FIRMWARE_MAX (4u << 20) /* SeaBIOS has 256 KiB; OVMF, the largest that fits below 4 GiB, 4 MiB */
-#define MESSAGES_PER_ROUND 64	/* so that a flood of input does not starve timers and disks; all that a link keeps */
-#define SERIAL_INPUT_MAX 65536	/* typed ahead of a guest that does not read; then bytes are lost, as on a wire */
-#define KEEP_SECONDS 5		/* between two looks for writes that a guest has not flushed */
+#define MESSAGES_PER_ROUND 64   /* so that a flood of input does not starve timers and disks; all that a link keeps */
+#define SERIAL_INPUT_MAX 65536  /* typed ahead of a guest that does not read; then bytes are lost, as on a wire */
+#define KEEP_SECONDS 5          /* between two looks for writes that a guest has not flushed */
 
 struct cd {
 	struct control *control;
@@ -286,7 +286,7 @@ static int refuse_files(const struct files *files, const char *name, struct file
 	(void)files;
 	(void)ret_file;
 	return error_set(e, -EACCES, "The image needs a second file, %s; Vitrine plays CD images of one file (.iso)",
-			 name);
+	                 name);
 }
 
 static int open_cd(int fd, const char *name, struct disk **ret_disk, struct error *e)
@@ -346,7 +346,7 @@ static void find_cds(struct control *c)
 
 		if (a->drives[i].kind != DRIVE_CDROM || !c->session->blocks[i])
 			continue;
-		*cd = (struct cd) { .control = c, .block = c->session->blocks[i] };
+		*cd = (struct cd){ .control = c, .block = c->session->blocks[i] };
 		message_copy_text(cd->name, sizeof(cd->name), slash ? slash + 1 : a->drives[i].file);
 		block_set_watcher(cd->block, tell_cd, cd);
 		c->cd_count++;
@@ -507,8 +507,8 @@ static int load_firmware(int fd, const char *name, void **ret_data, size_t *ret_
 		return err;
 	if (f.size == 0 || f.size > FIRMWARE_MAX)
 		return error_set(e, -EINVAL,
-				 "%s has %llu bytes and cannot be a firmware image; install the package seabios again",
-				 name, (unsigned long long)f.size);
+		                 "%s has %llu bytes and cannot be a firmware image; install the package seabios again",
+		                 name, (unsigned long long)f.size);
 	*ret_data = malloc(f.size);
 	*ret_size = f.size;
 	err = *ret_data ? file_read(&f, 0, *ret_data, f.size) : -ENOMEM;
@@ -578,9 +578,9 @@ static int connect_loop(struct control *c, struct error *e)
 	c->loop = c->clock ? loop_new(c->clock) : NULL;
 	if (!c->loop)
 		return error_set(e, -ENOMEM, "No event loop can be had: %s", strerror(errno));
-	c->socket = (struct loop_source) { link_socket(c->link), EPOLLIN, receive, c };
-	c->keep = (struct loop_source) { timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), EPOLLIN, keep_writes,
-					 c };
+	c->socket = (struct loop_source){ link_socket(c->link), EPOLLIN, receive, c };
+	c->keep = (struct loop_source){ timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), EPOLLIN,
+		                        keep_writes, c };
 	timerfd_settime(c->keep.fd, 0, &often, NULL);
 	if (loop_add(c->loop, &c->socket) < 0 || loop_add(c->loop, &c->keep) < 0)
 		return error_set(e, -ENOMEM, "No event loop can be had");
@@ -702,11 +702,11 @@ int control_play(struct session *s)
 		link_say_state(s->link, STATE_FAILED, OFF_ERROR, "Out of memory");
 		return 1;
 	}
-	*c = (struct control) { .session = s,
-				.link = s->link,
-				.stopped = { .run = take_stopped },
-				.trouble = { .run = take_trouble },
-				.output = { .flush = { .run = flush_serial_work } } };
+	*c = (struct control){ .session = s,
+		               .link = s->link,
+		               .stopped = { .run = take_stopped },
+		               .trouble = { .run = take_trouble },
+		               .output = { .flush = { .run = flush_serial_work } } };
 	link_say_state(c->link, STATE_STARTING, OFF_NONE, NULL);
 	play(c);
 	flush_serial(c);

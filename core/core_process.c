@@ -128,7 +128,7 @@ int core_process(int socket)
 	struct link *l;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL); /* nobody is left to show it to */
-	signal(SIGPIPE, SIG_IGN);	  /* --dump into a pipe that closes is an error with words */
+	signal(SIGPIPE, SIG_IGN);         /* --dump into a pipe that closes is an error with words */
 	fcntl(socket, F_SETFD, FD_CLOEXEC);
 	err = receive_start(socket, &start, fds);
 	l = err ? NULL : link_new(socket);

@@ -10,7 +10,7 @@
 #include "core/memory.h"
 
 int device_create(const struct device_class *class, const struct board *board, const struct device_config *config,
-		  struct device **ret_device, struct error *e)
+                  struct device **ret_device, struct error *e)
 {
 	struct device *d = calloc(1, class->size);
 	int r;
@@ -74,7 +74,8 @@ int device_dma_write(struct device *d, uint64_t address, const void *buffer, siz
 	return may_dma(d) ? memory_write(d->board->memory, address, buffer, length) : -EFAULT;
 }
 
-int device_dma_map(struct device *d, uint64_t address, size_t length, bool writable, struct iovec *ret_iov, unsigned max_iov)
+int device_dma_map(struct device *d, uint64_t address, size_t length, bool writable, struct iovec *ret_iov,
+                   unsigned max_iov)
 {
 	return may_dma(d) ? memory_iov(d->board->memory, address, length, writable, ret_iov, max_iov) : -EFAULT;
 }

@@ -43,14 +43,15 @@ struct board {
 
 /* What the board's parts list says of one chip; only read by create(), which copies what it keeps. */
 struct device_config {
-	const char *id;                            /* unique in the machine: "ide", "serial0" */
+	const char *id; /* unique in the machine: "ide", "serial0" */
 	unsigned irq_count;
-	unsigned irqs[DEVICE_MAX_IRQS];            /* ISA interrupt lines (GSIs); PCI INTx is wired by pci_bus */
-	uint16_t port;                             /* I/O base of an ISA device */
-	struct pci_bus *pci_bus;                   /* PCI devices: where it is plugged in */
-	uint8_t pci_devfn;                         /* device << 3 | function */
-	struct block *blocks[DEVICE_MAX_BLOCKS];   /* drives by position (IDE: channel * 2 + unit), NULL: none. Borrowed */
-	const void *extra;                         /* a struct that the device's header names, or NULL. Borrowed */
+	unsigned irqs[DEVICE_MAX_IRQS]; /* ISA interrupt lines (GSIs); PCI INTx is wired by pci_bus */
+	uint16_t port;                  /* I/O base of an ISA device */
+	struct pci_bus *pci_bus;        /* PCI devices: where it is plugged in */
+	uint8_t pci_devfn;              /* device << 3 | function */
+	struct block
+		*blocks[DEVICE_MAX_BLOCKS]; /* drives by position (IDE: channel * 2 + unit), NULL: none. Borrowed */
+	const void *extra;                  /* a struct that the device's header names, or NULL. Borrowed */
 };
 
 struct device_class {
@@ -73,16 +74,16 @@ struct device {
 	const struct device_class *class;
 	const struct board *board;
 	char id[24];
-	pthread_mutex_t lock;                       /* taken by bus, loop and machine; never by the device */
+	pthread_mutex_t lock; /* taken by bus, loop and machine; never by the device */
 	struct irq_line irqs[DEVICE_MAX_IRQS];
 	unsigned irq_count;
-	struct pci_device *pci;                     /* set by pci_device_init(); NULL: not a PCI device */
-	struct device *next;                        /* the machine's list, in creation order */
+	struct pci_device *pci; /* set by pci_device_init(); NULL: not a PCI device */
+	struct device *next;    /* the machine's list, in creation order */
 };
 
 /* Allocates class->size zeroed bytes, fills struct device, calls create. On failure destroy has been called. */
 int device_create(const struct device_class *class, const struct board *board, const struct device_config *config,
-		  struct device **ret_device, struct error *e);
+                  struct device **ret_device, struct error *e);
 /* Unmaps its regions, stops its timers, lowers its lines, calls destroy, frees. Harmless on NULL. */
 void device_destroy(struct device *d);
 
@@ -105,7 +106,8 @@ int device_dma_read(struct device *d, uint64_t address, void *buffer, size_t len
 int device_dma_write(struct device *d, uint64_t address, const void *buffer, size_t length);
 /* Host pointers to guest RAM for I/O that runs outside the callback; valid for the machine's life. writable: the device will
  * write there (ROM is -EFAULT). The range may need several pieces: fills up to max_iov, returns how many, or -EFAULT, -E2BIG. */
-int device_dma_map(struct device *d, uint64_t address, size_t length, bool writable, struct iovec *ret_iov, unsigned max_iov);
+int device_dma_map(struct device *d, uint64_t address, size_t length, bool writable, struct iovec *ret_iov,
+                   unsigned max_iov);
 
 /* Guest time in nanoseconds: stands still while paused (clock.h). */
 static inline uint64_t device_now(struct device *d)

@@ -16,7 +16,7 @@
 
 struct output {
 	int fd;
-	bool sparse;	/* zeros may be left out */
+	bool sparse;    /* zeros may be left out */
 	uint64_t start; /* sparse: where in the file the disk begins */
 };
 
@@ -24,7 +24,7 @@ static int write_all(const struct output *o, const uint8_t *data, size_t length,
 {
 	while (length) {
 		ssize_t n = o->sparse ? pwrite(o->fd, data, length, (off_t)(o->start + offset))
-				      : write(o->fd, data, length);
+		                      : write(o->fd, data, length);
 
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -97,17 +97,17 @@ static int dump_disk(struct disk *disk, const struct output *o, uint8_t *buffer,
 			err = disk_read(disk, offset, buffer, n);
 			if (!err && (err = write_chunk(o, buffer, n, offset)))
 				return error_set(e, err, "The output cannot be written beyond byte %llu: %s",
-						 (unsigned long long)offset, strerror(-err));
+				                 (unsigned long long)offset, strerror(-err));
 		}
 		offset += n;
 	}
 	if (err)
 		return error_set(e, err,
-				 "%s: the disk cannot be read at byte %llu: %s. What came before is in the output",
-				 disk->name, (unsigned long long)offset, strerror(-err));
+		                 "%s: the disk cannot be read at byte %llu: %s. What came before is in the output",
+		                 disk->name, (unsigned long long)offset, strerror(-err));
 	if (o->sparse && ftruncate(o->fd, (off_t)(o->start + disk->capacity)) < 0)
 		return error_set(e, -errno, "The output cannot be made %llu bytes long: %s",
-				 (unsigned long long)disk->capacity, strerror(errno));
+		                 (unsigned long long)disk->capacity, strerror(errno));
 	return 0;
 }
 
@@ -129,7 +129,7 @@ static int refuse_drive(const struct session *s, struct error *e)
 	if (!used)
 		return error_set(e, -ENOENT, "%s has no drive with an image in it", s->start.name);
 	return error_set(e, -ENOENT, "%s has no drive %s with an image in it; it has: %s", s->start.name,
-			 s->start.drive, list);
+	                 s->start.drive, list);
 }
 
 int dump_drive(struct session *s, struct error *e)

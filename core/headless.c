@@ -20,14 +20,14 @@
 #include "core/script.h"
 #include "vmformat/bytes.h"
 
-#define TICK_MS 20	   /* between two looks while something is waited for */
+#define TICK_MS 20         /* between two looks while something is waited for */
 #define SCREEN_PERIOD 0.05 /* seconds between two pictures that a headless run asks for */
-#define TEXT_PERIOD 0.1	   /* between two looks at the text cells */
-#define TEXT_SETTLED 8	   /* seconds a text screen must stay the same to count as up: boot loaders count down by seconds */
-#define PICTURE_SETTLED 2  /* seconds in a graphics mode */
-#define END_TIMEOUT 30	   /* seconds that a core may need to write its overlays */
-#define TRANSCRIPT 65536   /* bytes of serial and debug output that texts are looked for in */
-#define ESCAPE_KEY 0x1d	   /* Ctrl+], as in telnet(1) */
+#define TEXT_PERIOD 0.1    /* between two looks at the text cells */
+#define TEXT_SETTLED 8 /* seconds a text screen must stay the same to count as up: boot loaders count down by seconds */
+#define PICTURE_SETTLED 2 /* seconds in a graphics mode */
+#define END_TIMEOUT 30    /* seconds that a core may need to write its overlays */
+#define TRANSCRIPT 65536  /* bytes of serial and debug output that texts are looked for in */
+#define ESCAPE_KEY 0x1d   /* Ctrl+], as in telnet(1) */
 
 /* The end of what one port said. */
 struct transcript {
@@ -42,7 +42,7 @@ struct headless {
 	struct timespec start;
 	int signals;
 	int serial_file, debug_file; /* -1: none */
-	int input;		     /* the terminal or pipe for the serial line, -1: none (any more) */
+	int input;                   /* the terminal or pipe for the serial line, -1: none (any more) */
 	bool raw, escaped;
 	struct termios terminal; /* to be restored */
 
@@ -289,7 +289,7 @@ static const struct {
 	void (*take)(struct headless *h, const union message *m);
 } takers[] = {
 	{ MESSAGE_HELLO, take_nothing }, { MESSAGE_MACHINE, take_machine },   { MESSAGE_STATE, take_state },
-	{ MESSAGE_SCREEN, take_screen }, { MESSAGE_CD, take_nothing },	      { MESSAGE_SERIAL_OUTPUT, take_serial },
+	{ MESSAGE_SCREEN, take_screen }, { MESSAGE_CD, take_nothing },        { MESSAGE_SERIAL_OUTPUT, take_serial },
 	{ MESSAGE_NOTICE, take_notice }, { MESSAGE_QUESTION, take_question }, { MESSAGE_TEXT_SCREEN, take_text_screen },
 	{ MESSAGE_OUTPUT, take_output },
 };
@@ -436,7 +436,7 @@ static void look_for_until(struct headless *h)
 		return;
 	if (!h->options->quiet)
 		headless_complain("\"%s\" was seen %s after %.1f seconds", h->options->until, places[where],
-				  headless_now(h));
+		                  headless_now(h));
 	if (h->ended)
 		h->exit = EXIT_OFF;
 	else
@@ -526,8 +526,8 @@ static void play(struct headless *h)
 {
 	while (!h->ended) {
 		struct pollfd fds[] = { { .fd = broker_socket(h->broker), .events = POLLIN },
-					{ .fd = h->signals, .events = POLLIN },
-					{ .fd = h->input, .events = POLLIN } };
+			                { .fd = h->signals, .events = POLLIN },
+			                { .fd = h->input, .events = POLLIN } };
 
 		if (poll(fds, 3, poll_timeout(h)) > 0) {
 			if (fds[1].revents)
@@ -548,9 +548,9 @@ static void play(struct headless *h)
 
 static int open_output(const char *path, int *ret_fd)
 {
-	*ret_fd = !path		       ? -1
-		  : !strcmp(path, "-") ? STDOUT_FILENO
-				       : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
+	*ret_fd = !path                ? -1
+	          : !strcmp(path, "-") ? STDOUT_FILENO
+	                               : open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
 	if (path && *ret_fd < 0) {
 		headless_complain("%s: %s", path, strerror(errno));
 		return -errno;
@@ -564,7 +564,7 @@ static int prepare(struct headless *h)
 	sigset_t set;
 
 	if (o->mode == START_PLAY && (open_output(o->serial ? o->serial : "-", &h->serial_file) < 0 ||
-				      open_output(o->debugcon, &h->debug_file) < 0))
+	                              open_output(o->debugcon, &h->debug_file) < 0))
 		return -1;
 	if (o->script) {
 		h->script = script_read(o->script);
@@ -622,7 +622,7 @@ int headless_run(const struct headless_options *options)
 
 	if (!h)
 		return EXIT_TROUBLE;
-	*h = (struct headless) {
+	*h = (struct headless){
 		.options = options, .signals = -1, .serial_file = -1, .debug_file = -1, .input = -1, .exit = EXIT_OFF
 	};
 	clock_gettime(CLOCK_MONOTONIC, &h->start);

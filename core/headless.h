@@ -13,24 +13,31 @@
 #include "core/protocol.h"
 
 /* The exit status; the man page vitrine-core(1) promises these numbers to scripts. */
-enum headless_exit { EXIT_OFF = 0, EXIT_TROUBLE = 1, EXIT_USAGE = 2, EXIT_ELAPSED = 3, EXIT_UNSEEN = 4, EXIT_DIGEST = 5,
-		     EXIT_SIGNAL = 128 };
+enum headless_exit {
+	EXIT_OFF = 0,
+	EXIT_TROUBLE = 1,
+	EXIT_USAGE = 2,
+	EXIT_ELAPSED = 3,
+	EXIT_UNSEEN = 4,
+	EXIT_DIGEST = 5,
+	EXIT_SIGNAL = 128
+};
 
 struct headless_options {
 	const char *appliance;
 	enum start_mode mode;
-	uint32_t flags;           /* enum start_flags */
-	const char *drive;        /* START_DUMP */
-	const char *screenshot;   /* PNG at the end; or NULL */
-	const char *screen_text;  /* file or "-" at the end; or NULL */
-	const char *serial;       /* file or "-" (default) */
-	const char *debugcon;     /* file or "-"; NULL: dropped */
-	bool until_screen;        /* end when the guest's screen is up */
-	const char *until;        /* text to end with; or NULL */
-	const char *cd;           /* put into the first drive; or NULL */
-	const char *script;       /* file or "-"; or NULL */
-	double seconds;           /* 0: without end */
-	bool quiet;               /* no remarks, only warnings and errors */
+	uint32_t flags;          /* enum start_flags */
+	const char *drive;       /* START_DUMP */
+	const char *screenshot;  /* PNG at the end; or NULL */
+	const char *screen_text; /* file or "-" at the end; or NULL */
+	const char *serial;      /* file or "-" (default) */
+	const char *debugcon;    /* file or "-"; NULL: dropped */
+	bool until_screen;       /* end when the guest's screen is up */
+	const char *until;       /* text to end with; or NULL */
+	const char *cd;          /* put into the first drive; or NULL */
+	const char *script;      /* file or "-"; or NULL */
+	double seconds;          /* 0: without end */
+	bool quiet;              /* no remarks, only warnings and errors */
 	const char *const *allowed;
 };
 

@@ -16,7 +16,7 @@ struct irq_router;
 struct irq_line {
 	struct irq_router *router; /* NULL: not connected, all calls do nothing */
 	unsigned gsi;
-	bool level;                /* what this line says now */
+	bool level; /* what this line says now */
 };
 
 /* Where the ORed level goes: KVM_IRQ_LINE_STATUS, or a test's recorder. Returns KVM's status: below 0 masked (nobody will

@@ -151,7 +151,7 @@ static int keep(struct link *l, const union message *m, int fd)
 			close(fd);
 		return -EPROTO;
 	}
-	*k = (struct kept) { .message = *m, .fd = fd };
+	*k = (struct kept){ .message = *m, .fd = fd };
 	*l->kept_last = k;
 	l->kept_last = &k->next;
 	l->kept_count++;
@@ -174,7 +174,7 @@ static void receive_until_done(struct link *l, struct ask *ask)
 }
 
 int link_ask(struct link *l, enum open_role role, const char *fingerprint, const char *machine, const char *name,
-	     int *ret_fd, struct error *e)
+             int *ret_fd, struct error *e)
 {
 	union message m = { .open = { .role = role } };
 	struct ask ask = { .fd = -1, .error = e };

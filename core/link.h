@@ -26,7 +26,7 @@ void link_hang_up(struct link *l);
 
 /* Asks the broker for a file and waits. fingerprint and machine are "" for OPEN_NAMED. */
 int link_ask(struct link *l, enum open_role role, const char *fingerprint, const char *machine, const char *name,
-	     int *ret_fd, struct error *e);
+             int *ret_fd, struct error *e);
 
 /* How formats reach other files: OPEN_NAMED by files->context, which is the link. */
 int link_files_open(const struct files *files, const char *name, struct file *ret_file, struct error *e);

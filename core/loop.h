@@ -31,8 +31,8 @@ int loop_add(struct loop *l, struct loop_source *source); /* borrowed; negative 
 void loop_remove(struct loop *l, struct loop_source *source);
 void loop_post(struct loop *l, struct loop_work *work);
 void loop_cancel(struct loop *l, struct loop_work *work); /* takes it out if it is queued; I/O thread */
-void loop_quit(struct loop *l);   /* any thread: loop_run() returns */
-void loop_run(struct loop *l);    /* on the I/O thread, until loop_quit() */
-void loop_run_once(struct loop *l, int timeout_ms); /* one round; for drains and tests */
+void loop_quit(struct loop *l);                           /* any thread: loop_run() returns */
+void loop_run(struct loop *l);                            /* on the I/O thread, until loop_quit() */
+void loop_run_once(struct loop *l, int timeout_ms);       /* one round; for drains and tests */
 
 #endif

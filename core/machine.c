@@ -34,14 +34,17 @@ struct part {
 	uint16_t port;            /* ISA */
 	uint8_t irq_count, irqs[2];
 	void (*tell)(struct machine *m, const struct part *part, struct device_config *config, union extra *extra);
-	uint16_t model;           /* bridges: which */
+	uint16_t model; /* bridges: which */
 };
 
 static void tell_host(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
 {
 	(void)part, (void)config;
-	extra->i440fx = (struct i440fx_config){ .ram = m->ram, .bios = m->bios.host, .bios_size = m->bios.size,
-						.reset = machine_request_reset, .context = m };
+	extra->i440fx = (struct i440fx_config){ .ram = m->ram,
+		                                .bios = m->bios.host,
+		                                .bios_size = m->bios.size,
+		                                .reset = machine_request_reset,
+		                                .context = m };
 }
 
 static void tell_power(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
@@ -60,16 +63,20 @@ static void tell_ide(struct machine *m, const struct part *part, struct device_c
 static void tell_vga(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
 {
 	(void)part, (void)config;
-	extra->vga = (struct vga_config){ .screen = m->options.screen, .memory = m->video_memory,
-					  .memory_size = VIDEO_MEMORY, .rom = m->options.vgabios,
-					  .rom_size = m->options.vgabios_size };
+	extra->vga = (struct vga_config){ .screen = m->options.screen,
+		                          .memory = m->video_memory,
+		                          .memory_size = VIDEO_MEMORY,
+		                          .rom = m->options.vgabios,
+		                          .rom_size = m->options.vgabios_size };
 }
 
 static void tell_bridge(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
 {
 	(void)config;
-	extra->bridge = (struct bridge_config){ .vendor = 0x15ad, .device = part->model, .express = part->model == 0x07a0,
-						.ret_bus = &m->bridged[m->bridge_count++] };
+	extra->bridge = (struct bridge_config){ .vendor = 0x15ad,
+		                                .device = part->model,
+		                                .express = part->model == 0x07a0,
+		                                .ret_bus = &m->bridged[m->bridge_count++] };
 }
 
 static void tell_keyboard(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
@@ -88,9 +95,10 @@ static void tell_rtc(struct machine *m, const struct part *part, struct device_c
 {
 	(void)part, (void)config;
 	extra->rtc = (struct rtc_config){ .epoch = (int64_t)time(NULL) + m->options.rtc_offset,
-					  .memory_below_4g = m->ram_low_size, .memory_above_4g = m->ram_high.size,
-					  .boot_order = { m->boot_order[0], m->boot_order[1], m->boot_order[2] },
-					  .cpus = m->cpus };
+		                          .memory_below_4g = m->ram_low_size,
+		                          .memory_above_4g = m->ram_high.size,
+		                          .boot_order = { m->boot_order[0], m->boot_order[1], m->boot_order[2] },
+		                          .cpus = m->cpus };
 }
 
 static void tell_serial(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
@@ -98,8 +106,9 @@ static void tell_serial(struct machine *m, const struct part *part, struct devic
 	struct serial_buffer *output = &m->outputs[part->class == &debugcon_class ? MACHINE_SERIALS : part->device];
 
 	(void)config;
-	extra->serial = (struct serial_config){ .output = machine_serial_output, .input_ready = machine_serial_ready,
-						.context = output };
+	extra->serial = (struct serial_config){ .output = machine_serial_output,
+		                                .input_ready = machine_serial_ready,
+		                                .context = output };
 }
 
 /* QEMU's old board, and so the one that generic images were made on. */
@@ -165,7 +174,7 @@ static const struct part serial_parts[MACHINE_SERIALS] = {
 /* ---- putting them on ---- */
 
 int machine_add(struct machine *m, const struct device_class *class, const struct device_config *config,
-		struct device **ret_device, struct error *e)
+                struct device **ret_device, struct error *e)
 {
 	struct device *d;
 	int r = device_create(class, &m->board, config, &d, e);
@@ -270,9 +279,10 @@ static void plug_drives(struct machine *m, const struct appliance *a, struct blo
 static const struct {
 	const char *model, *words;
 } controllers[] = {
-	{ "lsilogic", "LSI Logic SCSI" }, { "lsisas1068", "LSI Logic SAS" }, { "buslogic", "BusLogic SCSI" },
-	{ "pvscsi", "VMware paravirtual SCSI" }, { "ahci", "SATA (AHCI)" }, { "nvme", "NVMe" },
-	{ "virtio", "virtio" }, { "virtio-scsi", "virtio SCSI" },
+	{ "lsilogic", "LSI Logic SCSI" }, { "lsisas1068", "LSI Logic SAS" },
+	{ "buslogic", "BusLogic SCSI" },  { "pvscsi", "VMware paravirtual SCSI" },
+	{ "ahci", "SATA (AHCI)" },        { "nvme", "NVMe" },
+	{ "virtio", "virtio" },           { "virtio-scsi", "virtio SCSI" },
 };
 
 static const char *controller_words(const struct appliance *a, const struct appliance_drive *drive)
@@ -302,12 +312,13 @@ static const struct appliance_drive *review_drives(struct appliance *a)
 
 		if (machine_has_place(drive)) {
 			startable |= drive->kind == DRIVE_DISK ||
-				     (drive->backing == BACKING_IMAGE && drive->start_connected);
+			             (drive->backing == BACKING_IMAGE && drive->start_connected);
 			continue;
 		}
 		appliance_drive_name(drive, name);
-		appliance_remark(a, 0, name, "its controller (%s) is not in this version of Vitrine, so it is not plugged in.",
-				 controller_words(a, drive));
+		appliance_remark(a, 0, name,
+		                 "its controller (%s) is not in this version of Vitrine, so it is not plugged in.",
+		                 controller_words(a, drive));
 		if (drive->kind == DRIVE_DISK && !lost)
 			lost = drive;
 	}
@@ -320,11 +331,14 @@ int machine_review(struct appliance *a, struct error *e)
 	char name[32];
 
 	if (a->firmware == FIRMWARE_EFI)
-		appliance_remark(a, 0, "firmware", "EFI is not in this version of Vitrine; the machine starts with a BIOS.");
+		appliance_remark(a, 0, "firmware",
+		                 "EFI is not in this version of Vitrine; the machine starts with a BIOS.");
 	if (a->nic_count)
-		appliance_remark(a, 0, "ethernet", "network cards are not in this version of Vitrine; the machine is offline.");
+		appliance_remark(a, 0, "ethernet",
+		                 "network cards are not in this version of Vitrine; the machine is offline.");
 	if (*a->sound)
-		appliance_remark(a, 0, "sound", "sound cards are not in this version of Vitrine; only the speaker is heard.");
+		appliance_remark(a, 0, "sound",
+		                 "sound cards are not in this version of Vitrine; only the speaker is heard.");
 	if (a->usb)
 		appliance_remark(a, 0, "usb", "USB is not in this version of Vitrine; keyboard and mouse are PS/2.");
 	if (a->cpus > KVM_MAX_CPUS)
@@ -332,16 +346,17 @@ int machine_review(struct appliance *a, struct error *e)
 	if (!lost)
 		return 0;
 	appliance_drive_name(lost, name);
-	return error_set(e, -ENOTSUP, "%s starts from its disk %s, whose controller (%s) is not in this version of Vitrine; "
-			 "a machine with an IDE disk plays.", *a->name ? a->name : "This machine", name,
-			 controller_words(a, lost));
+	return error_set(e, -ENOTSUP,
+	                 "%s starts from its disk %s, whose controller (%s) is not in this version of Vitrine; "
+	                 "a machine with an IDE disk plays.",
+	                 *a->name ? a->name : "This machine", name, controller_words(a, lost));
 }
 
 /* ---- memory ---- */
 
 #define BELOW_4G_MAX 0xc0000000ull /* the last gigabyte is for devices, ROM and APICs */
 #define VGA_HOLE 0xa0000u
-#define MEMORY_MIN (16ull << 20)   /* the BIOS needs some */
+#define MEMORY_MIN (16ull << 20) /* the BIOS needs some */
 
 /* RAM: below the VGA's hole and the BIOS area one slot; that area is the host bridge's affair; then from 1 MiB up. */
 static int add_memory(struct machine *m, const struct appliance *a, struct error *e)
@@ -352,16 +367,19 @@ static int add_memory(struct machine *m, const struct appliance *a, struct error
 
 	m->memory = MAX(a->memory, MEMORY_MIN);
 	if (pages > 0 && m->memory > (uint64_t)pages * 4096)
-		return error_set(e, -ENOMEM, "%s wants %llu MB of memory, this computer has %llu MB; lower memsize in its "
-				 "configuration file", a->name, (unsigned long long)(m->memory >> 20),
-				 (unsigned long long)pages * 4096 >> 20);
+		return error_set(e, -ENOMEM,
+		                 "%s wants %llu MB of memory, this computer has %llu MB; lower memsize in its "
+		                 "configuration file",
+		                 a->name, (unsigned long long)(m->memory >> 20),
+		                 (unsigned long long)pages * 4096 >> 20);
 	low = MIN(m->memory, BELOW_4G_MAX);
 	high = m->memory - low;
 	ram = memory_allocate(m->board.memory, m->memory);
 	if (!ram)
-		return error_set(e, -ENOMEM, "%s wants %llu MB of memory, which this computer does not give; close other "
-				 "programs, or lower memsize in its configuration file", a->name,
-				 (unsigned long long)(m->memory >> 20));
+		return error_set(e, -ENOMEM,
+		                 "%s wants %llu MB of memory, which this computer does not give; close other "
+		                 "programs, or lower memsize in its configuration file",
+		                 a->name, (unsigned long long)(m->memory >> 20));
 	m->ram = ram;
 	m->ram_low_size = low;
 	m->ram_high = (struct slot){ .name = "ram above 4 GiB", .size = high, .host = ram + low };
@@ -381,8 +399,10 @@ static int add_bios(struct machine *m, struct error *e)
 
 	/* Below its end at 4 GiB lie KVM's own pages and the I/O APIC's: 16 MiB is the most a PC ever had. */
 	if (size < 0x10000 || size & 0xffff || size > 256u << 10)
-		return error_set(e, -EINVAL, "the firmware image has %zu bytes; a PC BIOS of 64 to 256 KiB is needed: reinstall "
-				 "the package seabios", size);
+		return error_set(e, -EINVAL,
+		                 "the firmware image has %zu bytes; a PC BIOS of 64 to 256 KiB is needed: reinstall "
+		                 "the package seabios",
+		                 size);
 	rom = memory_allocate(m->board.memory, size);
 	m->video_memory = memory_allocate(m->board.memory, VIDEO_MEMORY);
 	if (!rom || !m->video_memory)

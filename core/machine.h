@@ -26,23 +26,25 @@ enum machine_stop {
 };
 
 struct machine_events { /* all called on the I/O thread */
-	void (*serial_output)(void *context, unsigned port, const uint8_t *data, size_t count); /* port 255: debug console */
-	void (*serial_ready)(void *context, unsigned port); /* machine_serial_input() took less than all: it has room again */
+	void (*serial_output)(void *context, unsigned port, const uint8_t *data,
+	                      size_t count); /* port 255: debug console */
+	void (*serial_ready)(void *context,
+	                     unsigned port); /* machine_serial_input() took less than all: it has room again */
 	void (*stopped)(void *context, enum machine_stop why, const struct error *e); /* the machine is paused then */
 	void *context;
 };
 
 struct machine_options {
 	const struct appliance *appliance; /* borrowed for the call */
-	struct block **blocks;             /* one per appliance->drives[i], NULL: not to be plugged in. Borrowed, must outlive */
-	struct loop *loop;                 /* borrowed, with `clock` in it */
-	struct clock *clock;               /* guest time; borrowed, stopped and at 0 */
-	int kvm_fd;                        /* borrowed, must outlive */
-	const void *bios, *vgabios;        /* firmware images, copied */
+	struct block **blocks; /* one per appliance->drives[i], NULL: not to be plugged in. Borrowed, must outlive */
+	struct loop *loop;     /* borrowed, with `clock` in it */
+	struct clock *clock;   /* guest time; borrowed, stopped and at 0 */
+	int kvm_fd;            /* borrowed, must outlive */
+	const void *bios, *vgabios; /* firmware images, copied */
 	size_t bios_size, vgabios_size;
-	struct screen *screen;             /* borrowed */
-	struct sound_ring *sound;          /* borrowed, or NULL: nobody listens */
-	int64_t rtc_offset;                /* seconds added to UTC for the RTC */
+	struct screen *screen;    /* borrowed */
+	struct sound_ring *sound; /* borrowed, or NULL: nobody listens */
+	int64_t rtc_offset;       /* seconds added to UTC for the RTC */
 	struct machine_events events;
 };
 
@@ -53,7 +55,7 @@ void machine_destroy(struct machine *m); /* stops and frees. Harmless on NULL */
 int machine_run(struct machine *m, struct error *e); /* power-on or resume */
 void machine_pause(struct machine *m);               /* when it returns no vCPU runs and no host I/O is in flight */
 bool machine_running(const struct machine *m);
-void machine_reset(struct machine *m);               /* the reset button; keeps running or paused */
+void machine_reset(struct machine *m); /* the reset button; keeps running or paused */
 
 void machine_key(struct machine *m, unsigned evdev_code, bool down);
 void machine_release_keys(struct machine *m);

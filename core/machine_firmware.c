@@ -32,8 +32,8 @@ static void list_drives(struct machine *m, const struct appliance *a, enum appli
 		if (drive->bus != APPLIANCE_IDE || drive->kind != kind || drive->controller > 1 || drive->unit > 1)
 			continue;
 		used += (size_t)snprintf(m->boot_list + used, sizeof(m->boot_list) - used,
-					 "%s/pci@i0cf8/ide@%x,1/drive@%x/disk@%x", used ? "\n" : "", device,
-					 drive->controller, drive->unit);
+		                         "%s/pci@i0cf8/ide@%x,1/drive@%x/disk@%x", used ? "\n" : "", device,
+		                         drive->controller, drive->unit);
 		if (used >= sizeof(m->boot_list))
 			return;
 	}
@@ -94,5 +94,6 @@ int firmware_add_fw_cfg(struct machine *m, struct error *e)
 
 	le64_store(ram_size, m->memory);
 	le16_store(cpus, (uint16_t)m->cpus);
-	return machine_add(m, &fw_cfg_class, &(struct device_config){ .id = "fw_cfg", .port = 0x510, .extra = &list }, NULL, e);
+	return machine_add(m, &fw_cfg_class, &(struct device_config){ .id = "fw_cfg", .port = 0x510, .extra = &list },
+	                   NULL, e);
 }

@@ -18,7 +18,7 @@
 #include "core/video/vga.h"
 
 #define MACHINE_SERIALS 4
-#define DEBUG_PORT 255u /* machine_events.serial_output's number for the debug console */
+#define DEBUG_PORT 255u          /* machine_events.serial_output's number for the debug console */
 #define VIDEO_MEMORY (16u << 20) /* 2560x1600x32 */
 
 /* What the guest wrote to one serial port and the I/O thread has not told yet. */
@@ -39,12 +39,12 @@ struct machine {
 	struct board board;
 	struct kvm *kvm;
 	struct slot ram_base, ram_main, ram_high, bios;
-	uint8_t *ram;             /* host address of guest physical 0; contiguous up to ram_low_size */
-	uint64_t ram_low_size;    /* bytes below 4 GiB */
-	uint64_t memory;          /* bytes of RAM in all */
+	uint8_t *ram;          /* host address of guest physical 0; contiguous up to ram_low_size */
+	uint64_t ram_low_size; /* bytes below 4 GiB */
+	uint64_t memory;       /* bytes of RAM in all */
 	unsigned cpus, cores_per_socket;
-	uint8_t boot_order[3];    /* rtc_config's */
-	char boot_list[512];      /* fw_cfg's "bootorder" */
+	uint8_t boot_order[3]; /* rtc_config's */
+	char boot_list[512];   /* fw_cfg's "bootorder" */
 	uint8_t uuid[16];
 	uint8_t *video_memory;
 	struct pci_bus *pci;
@@ -52,7 +52,7 @@ struct machine {
 	unsigned bridge_count;
 	struct block *ide_blocks[4];
 	struct ide_config ide;
-	struct device *devices;   /* the last created first */
+	struct device *devices; /* the last created first */
 	struct device *keyboard, *power, *vga, *serials[MACHINE_SERIALS];
 	struct serial_buffer outputs[MACHINE_SERIALS + 1]; /* the last is the debug console's */
 
@@ -62,7 +62,7 @@ struct machine {
 	struct loop_work request_work;
 	atomic_uint requests;
 	pthread_mutex_t trouble_lock;
-	struct error trouble;     /* the words for REQUEST_TROUBLE; under trouble_lock */
+	struct error trouble; /* the words for REQUEST_TROUBLE; under trouble_lock */
 };
 
 /* machine_firmware.c */
@@ -71,7 +71,7 @@ int firmware_add_fw_cfg(struct machine *m, struct error *e);
 
 /* machine.c: adds one part to the board. */
 int machine_add(struct machine *m, const struct device_class *class, const struct device_config *config,
-		struct device **ret_device, struct error *e);
+                struct device **ret_device, struct error *e);
 
 /* machine_run.c: the wires' other ends. */
 void machine_request(void *machine, enum machine_request what);

@@ -9,8 +9,8 @@
 
 #include "core/machine_private.h"
 
-#define FRAME_NS (NS_PER_SECOND / 62)      /* a little under 1/60 s: the player's frame clock sets the pace */
-#define OUTPUT_MAX (1u << 20)              /* bytes a guest may write to a port before anybody reads; then they are lost */
+#define FRAME_NS (NS_PER_SECOND / 62) /* a little under 1/60 s: the player's frame clock sets the pace */
+#define OUTPUT_MAX (1u << 20)         /* bytes a guest may write to a port before anybody reads; then they are lost */
 #define OUTPUT_MIN 512u
 
 /* ---- requests ---- */
@@ -281,9 +281,13 @@ static int sink(void *context, unsigned gsi, bool level)
 /* KVM with everything as at power-on, and the devices too; RAM keeps what it held, as on a PC. */
 int machine_start_kvm(struct machine *m, struct error *e)
 {
-	struct kvm_options options = { .kvm_fd = m->options.kvm_fd, .cpus = m->cpus, .cores_per_socket = m->cores_per_socket,
-				       .memory = m->board.memory, .bus = m->board.bus, .trouble = machine_trouble,
-				       .context = m };
+	struct kvm_options options = { .kvm_fd = m->options.kvm_fd,
+		                       .cpus = m->cpus,
+		                       .cores_per_socket = m->cores_per_socket,
+		                       .memory = m->board.memory,
+		                       .bus = m->board.bus,
+		                       .trouble = machine_trouble,
+		                       .context = m };
 
 	int r;
 
@@ -317,17 +321,22 @@ void machine_reset(struct machine *m)
 
 int machine_prepare_run(struct machine *m, struct error *e)
 {
-	m->board = (struct board){ .bus = bus_new(), .memory = memory_new(), .irq = irq_router_new(sink, m),
-				   .clock = m->options.clock };
+	m->board = (struct board){
+		.bus = bus_new(), .memory = memory_new(), .irq = irq_router_new(sink, m), .clock = m->options.clock
+	};
 	m->request_work.run = serve_requests;
 	pthread_mutex_init(&m->trouble_lock, NULL);
 	for (unsigned i = 0; i <= MACHINE_SERIALS; i++) {
-		m->outputs[i] = (struct serial_buffer){ .machine = m, .port = i < MACHINE_SERIALS ? i : DEBUG_PORT,
-							.work.run = tell_output, .ready.run = tell_ready };
+		m->outputs[i] = (struct serial_buffer){ .machine = m,
+			                                .port = i < MACHINE_SERIALS ? i : DEBUG_PORT,
+			                                .work.run = tell_output,
+			                                .ready.run = tell_ready };
 		pthread_mutex_init(&m->outputs[i].lock, NULL);
 	}
 	m->frame_source = (struct loop_source){ .fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK),
-						.events = EPOLLIN, .ready = frame_due, .context = m };
+		                                .events = EPOLLIN,
+		                                .ready = frame_due,
+		                                .context = m };
 	if (!m->board.bus || !m->board.memory || !m->board.irq || m->frame_source.fd < 0 ||
 	    loop_add(m->options.loop, &m->frame_source) < 0)
 		return error_set(e, -ENOMEM, "not enough memory or descriptors for the machine; close other programs");

@@ -14,11 +14,27 @@
 #endif
 #define MAX_ALLOWED 256 /* --allow: one for each drive of the largest machine */
 
-enum option_code { OPTION_HEADLESS = 256, OPTION_DESCRIBE, OPTION_DUMP, OPTION_CORE_FD, OPTION_SCREENSHOT,
-		   OPTION_SCREEN_TEXT, OPTION_SECONDS, OPTION_UNTIL,
-	OPTION_UNTIL_SCREEN, OPTION_SERIAL, OPTION_DEBUGCON,
-		   OPTION_AS_DOWNLOADED, OPTION_VERIFY, OPTION_CD, OPTION_ALLOW, OPTION_SCRIPT, OPTION_QUIET,
-		   OPTION_HELP, OPTION_VERSION };
+enum option_code {
+	OPTION_HEADLESS = 256,
+	OPTION_DESCRIBE,
+	OPTION_DUMP,
+	OPTION_CORE_FD,
+	OPTION_SCREENSHOT,
+	OPTION_SCREEN_TEXT,
+	OPTION_SECONDS,
+	OPTION_UNTIL,
+	OPTION_UNTIL_SCREEN,
+	OPTION_SERIAL,
+	OPTION_DEBUGCON,
+	OPTION_AS_DOWNLOADED,
+	OPTION_VERIFY,
+	OPTION_CD,
+	OPTION_ALLOW,
+	OPTION_SCRIPT,
+	OPTION_QUIET,
+	OPTION_HELP,
+	OPTION_VERSION
+};
 
 static const struct option long_options[] = {
 	{ "headless", no_argument, NULL, OPTION_HEADLESS },
@@ -73,14 +89,14 @@ struct command_line {
 	struct headless_options options;
 	const char *allowed[MAX_ALLOWED + 1];
 	unsigned allowed_count;
-	unsigned modes;     /* how many of --headless, --describe, --dump were given */
+	unsigned modes; /* how many of --headless, --describe, --dump were given */
 	const char *core_fd;
 };
 
 static int usage(const char *problem, const char *what)
 {
 	fprintf(stderr, "vitrine-core: %s%s%s\nTry 'vitrine-core --help'.\n", problem, what ? ": " : "",
-		what ? what : "");
+	        what ? what : "");
 	return EXIT_USAGE;
 }
 

@@ -154,7 +154,8 @@ void memory_unmap(struct memory *m, struct slot *slot)
 }
 
 /* Cuts [address, address + length) into host ranges. Returns their number, or -EFAULT, -E2BIG. */
-int memory_iov(struct memory *m, uint64_t address, size_t length, bool writable, struct iovec *ret_iov, unsigned max_iov)
+int memory_iov(struct memory *m, uint64_t address, size_t length, bool writable, struct iovec *ret_iov,
+               unsigned max_iov)
 {
 	unsigned ticket, count = 0, i;
 	const struct table *t = snapshot_enter(&m->tables, &ticket);

@@ -20,7 +20,7 @@ struct memory;
 enum slot_flags {
 	SLOT_READONLY = 1, /* ROM: guest writes go to MMIO (and are lost) */
 	SLOT_LOG_DIRTY = 2,
-	SLOT_NO_DMA = 4,   /* a device's window: DMA does not reach it */
+	SLOT_NO_DMA = 4, /* a device's window: DMA does not reach it */
 };
 
 struct slot {
@@ -28,7 +28,7 @@ struct slot {
 	uint64_t base, size; /* guest physical, multiples of 4 KiB */
 	uint8_t *host;       /* page aligned; owned by whoever made it, alive as long as the machine */
 	unsigned flags;
-	unsigned id;         /* KVM's slot number, the memory's choice */
+	unsigned id; /* KVM's slot number, the memory's choice */
 	bool mapped;
 	struct slot *next;
 };
@@ -46,7 +46,8 @@ void memory_unmap(struct memory *m, struct slot *slot);
 /* All RAM slots (no NO_DMA). -EFAULT when any byte lies outside; nothing is copied then. */
 int memory_read(struct memory *m, uint64_t address, void *buffer, size_t length);
 int memory_write(struct memory *m, uint64_t address, const void *buffer, size_t length); /* READONLY: -EFAULT */
-int memory_iov(struct memory *m, uint64_t address, size_t length, bool writable, struct iovec *ret_iov, unsigned max_iov);
+int memory_iov(struct memory *m, uint64_t address, size_t length, bool writable, struct iovec *ret_iov,
+               unsigned max_iov);
 
 /* Dirty pages of a SLOT_LOG_DIRTY slot since the last call: one bit per 4 KiB page, ORed into bitmap (size / 4096 bits, rounded
  * up to 64). Without a listener (tests) all pages are dirty. */

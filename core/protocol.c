@@ -12,8 +12,8 @@
 #include "vmformat/bytes.h"
 
 #define MAX_TEXTS 3
-#define MAX_DEBUG_PORT 255u   /* message_serial.port: the debug console */
-#define POINTER_LIMIT 100000  /* counts in one message: wider than any desktop; keeps sums of them within an int */
+#define MAX_DEBUG_PORT 255u  /* message_serial.port: the debug console */
+#define POINTER_LIMIT 100000 /* counts in one message: wider than any desktop; keeps sums of them within an int */
 
 /* ---- what each message must hold, beyond its shape ---- */
 
@@ -139,10 +139,17 @@ struct shape {
 };
 
 #define SIZE(member) sizeof(((union message *)0)->member)
-#define TEXT(member, field) { offsetof(union message, member.field), SIZE(member.field) }
+#define TEXT(member, field)                                               \
+	{                                                                 \
+		offsetof(union message, member.field), SIZE(member.field) \
+	}
 
 static const struct shape shapes[] = {
-	{ MESSAGE_START, FROM_BROKER, SIZE(start), START_FDS, start_is_sound,
+	{ MESSAGE_START,
+	  FROM_BROKER,
+	  SIZE(start),
+	  START_FDS,
+	  start_is_sound,
 	  { TEXT(start, name), TEXT(start, drive) } },
 	{ MESSAGE_OPENED, FROM_BROKER, SIZE(opened), 1, opened_is_sound, { TEXT(opened, text) } },
 	{ MESSAGE_COMMAND, FROM_BROKER, SIZE(command), 0, command_is_sound, { { 0 } } },
@@ -152,16 +159,28 @@ static const struct shape shapes[] = {
 	{ MESSAGE_SERIAL_INPUT, FROM_BROKER, SIZE(serial), 0, serial_is_sound, { { 0 } } },
 	{ MESSAGE_ANSWER, FROM_BROKER, SIZE(answer), 0, answer_is_sound, { { 0 } } },
 	{ MESSAGE_HELLO, FROM_CORE, SIZE(hello), 0, hello_is_sound, { { 0 } } },
-	{ MESSAGE_OPEN, FROM_CORE, SIZE(open), 0, open_is_sound,
+	{ MESSAGE_OPEN,
+	  FROM_CORE,
+	  SIZE(open),
+	  0,
+	  open_is_sound,
 	  { TEXT(open, fingerprint), TEXT(open, machine), TEXT(open, name) } },
-	{ MESSAGE_MACHINE, FROM_CORE, SIZE(machine), 0, machine_is_sound,
+	{ MESSAGE_MACHINE,
+	  FROM_CORE,
+	  SIZE(machine),
+	  0,
+	  machine_is_sound,
 	  { TEXT(machine, fingerprint), TEXT(machine, name), TEXT(machine, guest_os) } },
 	{ MESSAGE_STATE, FROM_CORE, SIZE(state), 0, state_is_sound, { TEXT(state, text) } },
 	{ MESSAGE_SCREEN, FROM_CORE, SIZE(screen), 0, screen_is_sound, { { 0 } } },
 	{ MESSAGE_CD, FROM_CORE, SIZE(cd), 0, cd_is_sound, { TEXT(cd, name) } },
 	{ MESSAGE_SERIAL_OUTPUT, FROM_CORE, SIZE(serial), 0, serial_is_sound, { { 0 } } },
 	{ MESSAGE_NOTICE, FROM_CORE, SIZE(notice), 0, notice_is_sound, { TEXT(notice, text) } },
-	{ MESSAGE_QUESTION, FROM_CORE, SIZE(question), 0, question_is_sound,
+	{ MESSAGE_QUESTION,
+	  FROM_CORE,
+	  SIZE(question),
+	  0,
+	  question_is_sound,
 	  { TEXT(question, text), TEXT(question, accept), TEXT(question, reject) } },
 	{ MESSAGE_TEXT_SCREEN, FROM_CORE, SIZE(text_screen), 0, text_screen_is_sound, { { 0 } } },
 	{ MESSAGE_OUTPUT, FROM_CORE, SIZE(output), 0, output_is_sound, { { 0 } } },
@@ -264,13 +283,16 @@ int message_send(int socket, union message *m, enum message_type type, uint32_t 
 	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1 };
 
 	assert(shape && nfds <= MESSAGE_MAX_FDS);
-	m->header = (struct message_header){ .type = (uint16_t)type, .nfds = (uint16_t)nfds, .length = shape->length,
-					     .serial = serial ? serial : atomic_fetch_add(&count, 1) + 1 };
+	m->header = (struct message_header){ .type = (uint16_t)type,
+		                             .nfds = (uint16_t)nfds,
+		                             .length = shape->length,
+		                             .serial = serial ? serial : atomic_fetch_add(&count, 1) + 1 };
 	if (nfds) {
 		h.msg_control = control.bytes;
 		h.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
 		*CMSG_FIRSTHDR(&h) = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int) * nfds),
-						       .cmsg_level = SOL_SOCKET, .cmsg_type = SCM_RIGHTS };
+			                               .cmsg_level = SOL_SOCKET,
+			                               .cmsg_type = SCM_RIGHTS };
 		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&h)), fds, sizeof(int) * nfds);
 	}
 	while (sendmsg(socket, &h, MSG_NOSIGNAL) < 0) {
@@ -305,12 +327,13 @@ static unsigned take_descriptors(struct msghdr *h, int ret_fds[MESSAGE_MAX_FDS])
 }
 
 int message_receive(int socket, union message *m, enum message_side from, int ret_fds[MESSAGE_MAX_FDS],
-		    unsigned *ret_nfds)
+                    unsigned *ret_nfds)
 {
 	struct iovec iov = { m, sizeof(*m) };
 	union control control;
-	struct msghdr h = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes,
-			    .msg_controllen = sizeof(control.bytes) };
+	struct msghdr h = {
+		.msg_iov = &iov, .msg_iovlen = 1, .msg_control = control.bytes, .msg_controllen = sizeof(control.bytes)
+	};
 	unsigned nfds;
 	ssize_t n;
 

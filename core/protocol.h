@@ -24,20 +24,20 @@
 
 enum message_type {
 	/* broker -> core */
-	MESSAGE_START = 1,  /* first of all */
-	MESSAGE_OPENED,     /* answers MESSAGE_OPEN, same serial */
+	MESSAGE_START = 1, /* first of all */
+	MESSAGE_OPENED,    /* answers MESSAGE_OPEN, same serial */
 	MESSAGE_COMMAND,
 	MESSAGE_KEY,
 	MESSAGE_POINTER,
 	MESSAGE_CD_INSERT,
 	MESSAGE_SERIAL_INPUT,
-	MESSAGE_ANSWER,     /* answers MESSAGE_QUESTION, same serial */
+	MESSAGE_ANSWER, /* answers MESSAGE_QUESTION, same serial */
 	/* core -> broker */
 	MESSAGE_HELLO = 64, /* the sandbox is shut; the appliance has not been read yet */
 	MESSAGE_OPEN,
-	MESSAGE_MACHINE,    /* what is being played */
+	MESSAGE_MACHINE, /* what is being played */
 	MESSAGE_STATE,
-	MESSAGE_SCREEN,     /* new size or damage */
+	MESSAGE_SCREEN, /* new size or damage */
 	MESSAGE_CD,
 	MESSAGE_SERIAL_OUTPUT,
 	MESSAGE_NOTICE,
@@ -49,8 +49,8 @@ enum message_type {
 struct message_header {
 	uint16_t type;
 	uint16_t nfds;
-	uint32_t length; /* of the whole message, with this header */
-	uint32_t serial; /* the sender's count; answers repeat it */
+	uint32_t length;   /* of the whole message, with this header */
+	uint32_t serial;   /* the sender's count; answers repeat it */
 	uint32_t reserved; /* 0 */
 };
 static_assert(sizeof(struct message_header) == 16, "wire");
@@ -65,8 +65,17 @@ enum start_flags {
 	START_TEXT_SCREEN = 8,
 };
 /* The descriptors of START, in this order. DESCRIBE and DUMP bring no KVM, firmware, screen and sound: START_FDS_TOOL of them. */
-enum start_fd { START_FD_APPLIANCE, START_FD_OUTPUT /* DUMP: stdout or a file; else /dev/null */, START_FD_LOG /* stderr */,
-		START_FD_KVM, START_FD_BIOS, START_FD_VGABIOS, START_FD_SCREEN, START_FD_SOUND, START_FDS };
+enum start_fd {
+	START_FD_APPLIANCE,
+	START_FD_OUTPUT /* DUMP: stdout or a file; else /dev/null */,
+	START_FD_LOG /* stderr */,
+	START_FD_KVM,
+	START_FD_BIOS,
+	START_FD_VGABIOS,
+	START_FD_SCREEN,
+	START_FD_SOUND,
+	START_FDS
+};
 #define START_FDS_TOOL 3
 
 struct message_start {
@@ -75,9 +84,9 @@ struct message_start {
 	uint32_t mode;
 	uint32_t flags;
 	uint32_t reserved;
-	int64_t local_time_offset;  /* seconds east of UTC, for RTCs in local time: the core cannot read /etc/localtime */
-	char name[MESSAGE_NAME];    /* the appliance's file name, without folder */
-	char drive[32];             /* DUMP: "scsi0:0" */
+	int64_t local_time_offset; /* seconds east of UTC, for RTCs in local time: the core cannot read /etc/localtime */
+	char name[MESSAGE_NAME];   /* the appliance's file name, without folder */
+	char drive[32];            /* DUMP: "scsi0:0" */
 };
 
 struct message_opened { /* 1 descriptor when status is 0, else none */
@@ -87,9 +96,18 @@ struct message_opened { /* 1 descriptor when status is 0, else none */
 	char text[MESSAGE_TEXT]; /* why not, for the user */
 };
 
-enum command { COMMAND_RUN, COMMAND_PAUSE, COMMAND_RESET, COMMAND_POWER_OFF, COMMAND_POWER_BUTTON, COMMAND_RELEASE_KEYS,
-	       COMMAND_SCREEN_READY /* the last MESSAGE_SCREEN was drawn: send the next */, COMMAND_TEXT_SCREEN, COMMAND_RETRY,
-	       COMMAND_COUNT };
+enum command {
+	COMMAND_RUN,
+	COMMAND_PAUSE,
+	COMMAND_RESET,
+	COMMAND_POWER_OFF,
+	COMMAND_POWER_BUTTON,
+	COMMAND_RELEASE_KEYS,
+	COMMAND_SCREEN_READY /* the last MESSAGE_SCREEN was drawn: send the next */,
+	COMMAND_TEXT_SCREEN,
+	COMMAND_RETRY,
+	COMMAND_COUNT
+};
 struct message_command {
 	struct message_header header;
 	uint32_t command;
@@ -105,21 +123,21 @@ struct message_key {
 
 struct message_pointer { /* relative motion */
 	struct message_header header;
-	int32_t dx, dy, dz;  /* counts; dz: wheel clicks, positive is towards the user */
-	uint32_t buttons;    /* bit 0 left, 1 right, 2 middle, 3 side, 4 extra */
+	int32_t dx, dy, dz; /* counts; dz: wheel clicks, positive is towards the user */
+	uint32_t buttons;   /* bit 0 left, 1 right, 2 middle, 3 side, 4 extra */
 };
 
 struct message_cd_insert { /* 1 descriptor: insert; none: eject */
 	struct message_header header;
-	uint32_t drive;          /* which CD drive, 0 to MESSAGE_MACHINE's cd_count - 1 */
-	uint32_t force;          /* 1: even if the guest locked the tray */
+	uint32_t drive; /* which CD drive, 0 to MESSAGE_MACHINE's cd_count - 1 */
+	uint32_t force; /* 1: even if the guest locked the tray */
 	char name[MESSAGE_NAME];
 };
 
 struct message_serial { /* both directions */
 	struct message_header header;
-	uint32_t port;   /* 0 = COM1; 255 = debug console (output only) */
-	uint32_t count;  /* bytes used of data */
+	uint32_t port;  /* 0 = COM1; 255 = debug console (output only) */
+	uint32_t count; /* bytes used of data */
 	uint8_t data[MESSAGE_CHUNK];
 };
 
@@ -138,7 +156,7 @@ struct message_hello {
 };
 
 enum open_role {
-	OPEN_NAMED,   /* `name` beneath the appliance's folder, read only */
+	OPEN_NAMED, /* `name` beneath the appliance's folder, read only */
 	OPEN_OVERLAY, /* the qcow2 overlay of drive `name` in the state folder: created empty if missing, read and write, locked */
 	OPEN_OVERLAY_TEMPORARY, /* an unnamed file in the state folder (O_TMPFILE): gone when closed */
 	OPEN_CONFIGURATION,     /* `<name>.vmx` of the state folder: created empty if missing */
@@ -149,16 +167,16 @@ struct message_open {
 	struct message_header header;
 	uint32_t role;
 	uint32_t reserved;
-	char fingerprint[40];    /* 32 hex digits; "" for OPEN_NAMED */
-	char machine[128];       /* displayName, for the state folder's name; "" for OPEN_NAMED */
+	char fingerprint[40]; /* 32 hex digits; "" for OPEN_NAMED */
+	char machine[128];    /* displayName, for the state folder's name; "" for OPEN_NAMED */
 	char name[MESSAGE_NAME];
 };
 
 struct message_machine {
 	struct message_header header;
-	uint32_t cd_count;       /* 0 to MESSAGE_MAX_CDS */
+	uint32_t cd_count; /* 0 to MESSAGE_MAX_CDS */
 	uint32_t cpus;
-	uint64_t memory;         /* bytes */
+	uint64_t memory; /* bytes */
 	char fingerprint[40];
 	char name[256];
 	char guest_os[64];
@@ -175,15 +193,15 @@ struct message_state {
 
 struct message_screen {
 	struct message_header header;
-	uint32_t width, height;   /* pixels in the shared screen, rows `width` pixels apart */
-	uint32_t x, y, dx, dy;    /* damaged rectangle within */
+	uint32_t width, height; /* pixels in the shared screen, rows `width` pixels apart */
+	uint32_t x, y, dx, dy;  /* damaged rectangle within */
 };
 
 struct message_cd {
 	struct message_header header;
 	uint32_t drive;
-	uint32_t present;  /* 1: a medium is in */
-	uint32_t locked;   /* 1: the guest holds the tray */
+	uint32_t present; /* 1: a medium is in */
+	uint32_t locked;  /* 1: the guest holds the tray */
 	uint32_t reserved;
 	char name[MESSAGE_NAME]; /* the image's file name */
 };
@@ -207,7 +225,7 @@ struct message_question {
 
 struct message_text_screen {
 	struct message_header header;
-	uint32_t columns, rows; /* 0: the card is in a graphics mode */
+	uint32_t columns, rows;  /* 0: the card is in a graphics mode */
 	uint8_t cells[132 * 60]; /* code page 437, row after row */
 };
 
@@ -255,6 +273,7 @@ int message_send(int socket, union message *m, enum message_type type, uint32_t 
 
 /* Receives and checks one message. Received descriptors (close-on-exec) are the caller's. 0; -EAGAIN (non-blocking or timeout);
  * -EPIPE the peer has gone; -EPROTO the peer is broken (descriptors were closed). */
-int message_receive(int socket, union message *m, enum message_side from, int ret_fds[MESSAGE_MAX_FDS], unsigned *ret_nfds);
+int message_receive(int socket, union message *m, enum message_side from, int ret_fds[MESSAGE_MAX_FDS],
+                    unsigned *ret_nfds);
 
 #endif

@@ -10,7 +10,7 @@
 #include "core/headless.h"
 #include "vmformat/bytes.h"
 
-#define MAX_WORDS 8     /* on a line */
+#define MAX_WORDS 8 /* on a line */
 #define MAX_LINE 1024
 #define MAX_LINES 10000 /* of a script: a day of acts */
 #define KEY_QUEUE 2048  /* events: "type" of the longest line has 1,024 characters of 2, with Shift of 4 */
@@ -27,7 +27,7 @@ struct script {
 	const char *path;
 	struct line *lines;
 	unsigned line_count, at;
-	bool begun;         /* lines[at] has been started at `since` */
+	bool begun; /* lines[at] has been started at `since` */
 	double since;
 	struct {
 		uint16_t code;
@@ -39,20 +39,28 @@ struct script {
 
 /* ---- keys ---- */
 
-#define K(name) { #name, KEY_##name }
+#define K(name)                   \
+	{                         \
+#name, KEY_##name \
+	}
 static const struct {
 	const char *name; /* without KEY_ */
 	uint16_t code;
 } key_names[] = {
-	K(A), K(B), K(C), K(D), K(E), K(F), K(G), K(H), K(I), K(J), K(K), K(L), K(M), K(N), K(O), K(P), K(Q), K(R),
-	K(S), K(T), K(U), K(V), K(W), K(X), K(Y), K(Z), K(0), K(1), K(2), K(3), K(4), K(5), K(6), K(7), K(8), K(9),
-	K(F1), K(F2), K(F3), K(F4), K(F5), K(F6), K(F7), K(F8), K(F9), K(F10), K(F11), K(F12), K(ENTER), K(ESC),
-	K(TAB), K(SPACE), K(BACKSPACE), K(UP), K(DOWN), K(LEFT), K(RIGHT), K(HOME), K(END), K(PAGEUP), K(PAGEDOWN),
-	K(INSERT), K(DELETE), K(LEFTSHIFT), K(RIGHTSHIFT), K(LEFTCTRL), K(RIGHTCTRL), K(LEFTALT), K(RIGHTALT),
-	K(LEFTMETA), K(RIGHTMETA), K(COMPOSE), K(CAPSLOCK), K(NUMLOCK), K(SCROLLLOCK), K(PAUSE), K(SYSRQ), K(MINUS),
-	K(EQUAL), K(LEFTBRACE), K(RIGHTBRACE), K(SEMICOLON), K(APOSTROPHE), K(GRAVE), K(BACKSLASH), K(COMMA), K(DOT),
-	K(SLASH), K(KP0), K(KP1), K(KP2), K(KP3), K(KP4), K(KP5), K(KP6), K(KP7), K(KP8), K(KP9), K(KPENTER),
-	K(KPPLUS), K(KPMINUS), K(KPASTERISK), K(KPSLASH), K(KPDOT), K(102ND),
+	K(A),          K(B),         K(C),          K(D),       K(E),         K(F),          K(G),         K(H),
+	K(I),          K(J),         K(K),          K(L),       K(M),         K(N),          K(O),         K(P),
+	K(Q),          K(R),         K(S),          K(T),       K(U),         K(V),          K(W),         K(X),
+	K(Y),          K(Z),         K(0),          K(1),       K(2),         K(3),          K(4),         K(5),
+	K(6),          K(7),         K(8),          K(9),       K(F1),        K(F2),         K(F3),        K(F4),
+	K(F5),         K(F6),        K(F7),         K(F8),      K(F9),        K(F10),        K(F11),       K(F12),
+	K(ENTER),      K(ESC),       K(TAB),        K(SPACE),   K(BACKSPACE), K(UP),         K(DOWN),      K(LEFT),
+	K(RIGHT),      K(HOME),      K(END),        K(PAGEUP),  K(PAGEDOWN),  K(INSERT),     K(DELETE),    K(LEFTSHIFT),
+	K(RIGHTSHIFT), K(LEFTCTRL),  K(RIGHTCTRL),  K(LEFTALT), K(RIGHTALT),  K(LEFTMETA),   K(RIGHTMETA), K(COMPOSE),
+	K(CAPSLOCK),   K(NUMLOCK),   K(SCROLLLOCK), K(PAUSE),   K(SYSRQ),     K(MINUS),      K(EQUAL),     K(LEFTBRACE),
+	K(RIGHTBRACE), K(SEMICOLON), K(APOSTROPHE), K(GRAVE),   K(BACKSLASH), K(COMMA),      K(DOT),       K(SLASH),
+	K(KP0),        K(KP1),       K(KP2),        K(KP3),     K(KP4),       K(KP5),        K(KP6),       K(KP7),
+	K(KP8),        K(KP9),       K(KPENTER),    K(KPPLUS),  K(KPMINUS),   K(KPASTERISK), K(KPSLASH),   K(KPDOT),
+	K(102ND),
 };
 #undef K
 
@@ -89,7 +97,7 @@ static bool find_key(char c, uint16_t *ret_code, bool *ret_shift)
 			continue;
 		*ret_shift = !plain;
 		*ret_code = (uint16_t)(key_rows[i].first +
-				       (plain ? plain - key_rows[i].plain : shifted - key_rows[i].shifted));
+		                       (plain ? plain - key_rows[i].plain : shifted - key_rows[i].shifted));
 		return true;
 	}
 	return false;
@@ -159,7 +167,7 @@ static int act_pointer(struct script *s, struct headless *h, const struct line *
 {
 	(void)s;
 	headless_pointer(h, atoi(l->arguments[0]), atoi(l->arguments[1]),
-			 l->count > 2 ? (unsigned)atoi(l->arguments[2]) : 0);
+	                 l->count > 2 ? (unsigned)atoi(l->arguments[2]) : 0);
 	return 0;
 }
 
@@ -321,7 +329,7 @@ static bool keys_are_known(const struct script *s, const struct line *l)
 	for (unsigned i = 0; l->word->act == act_key && i < l->count; i++) {
 		if (key_code(l->arguments[i]) < 0) {
 			headless_complain("%s:%u: there is no key %s (see vitrine-core(1))", s->path, l->number,
-					  l->arguments[i]);
+			                  l->arguments[i]);
 			return false;
 		}
 	}
@@ -343,10 +351,10 @@ static int read_line(struct script *s, char *text, unsigned number)
 	s->lines[s->line_count++] = l;
 	if (!l.word)
 		headless_complain("%s:%u: \"%s\" is not a word of a script (see vitrine-core(1))", s->path, number,
-				  word);
+		                  word);
 	else if (l.count < l.word->least || l.count > l.word->most)
 		headless_complain("%s:%u: \"%s\" takes %u to %u arguments, here are %u", s->path, number, l.word->name,
-				  l.word->least, l.word->most, l.count);
+		                  l.word->least, l.word->most, l.count);
 	else if (keys_are_known(s, &l))
 		return 0;
 	return -EINVAL;

@@ -19,7 +19,7 @@
 
 void session_init(struct session *s, struct link *link, const struct message_start *start, const int fds[START_FDS])
 {
-	*s = (struct session) { .link = link, .start = *start, .files = { link_files_open, link } };
+	*s = (struct session){ .link = link, .start = *start, .files = { link_files_open, link } };
 	memcpy(s->fds, fds, sizeof(s->fds));
 }
 
@@ -198,7 +198,7 @@ static int plug_drive(struct session *s, unsigned i, struct error *e)
 	if (!s->blocks[i])
 		return error_set(e, -ENOMEM, "Out of memory for the drive %s", name);
 	return drive->kind == DRIVE_DISK ? plug_disk(s, drive, s->blocks[i], e)
-					 : plug_removable(s, drive, s->blocks[i]);
+	                                 : plug_removable(s, drive, s->blocks[i]);
 }
 
 static void narrow_worker(void *context)
@@ -222,7 +222,7 @@ int session_plug_drives(struct session *s, struct loop *loop, struct error *e)
 }
 
 int session_open_for_reading(struct session *s, const struct appliance_drive *drive, struct disk **ret_disk,
-			     struct error *e)
+                             struct error *e)
 {
 	struct error absent = { 0 };
 	char name[32];

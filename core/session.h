@@ -14,9 +14,9 @@
 struct loop;
 
 struct session {
-	struct link *link;          /* borrowed */
+	struct link *link; /* borrowed */
 	struct message_start start;
-	int fds[START_FDS];         /* owned, -1: not brought or given away */
+	int fds[START_FDS]; /* owned, -1: not brought or given away */
 	struct files files;
 	struct appliance *appliance;
 	char fingerprint[33];
@@ -41,6 +41,6 @@ int session_plug_drives(struct session *s, struct loop *loop, struct error *e);
 
 /* The disk of a drive with what was written to it so far, read only; for DUMP. */
 int session_open_for_reading(struct session *s, const struct appliance_drive *drive, struct disk **ret_disk,
-			     struct error *e);
+                             struct error *e);
 
 #endif

@@ -12,10 +12,10 @@
 #include "vmformat/bytes.h"
 
 struct state {
-	uint8_t *data;  /* save: ours; load: borrowed */
-	size_t length;  /* save: bytes written; load: bytes there are */
-	size_t room;    /* save: allocated */
-	size_t at;      /* load: where the next field begins */
+	uint8_t *data; /* save: ours; load: borrowed */
+	size_t length; /* save: bytes written; load: bytes there are */
+	size_t room;   /* save: allocated */
+	size_t at;     /* load: where the next field begins */
 	bool loading;
 	int error;
 	char section[32];
@@ -74,7 +74,7 @@ int state_fail(struct state *s, int code, const char *field)
 	if (!s->error) {
 		s->error = code;
 		snprintf(s->text, sizeof(s->text), "saved state of %s: field %s does not fit this version of Vitrine",
-			 s->section[0] ? s->section : "the machine", field);
+		         s->section[0] ? s->section : "the machine", field);
 	}
 	return s->error;
 }

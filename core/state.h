@@ -15,8 +15,8 @@
 
 struct state;
 
-struct state *state_new_save(void);                                /* NULL: no memory */
-struct state *state_new_load(const void *data, size_t length);     /* data is borrowed */
+struct state *state_new_save(void);                            /* NULL: no memory */
+struct state *state_new_load(const void *data, size_t length); /* data is borrowed */
 void state_free(struct state *s);
 const void *state_data(const struct state *s, size_t *ret_length); /* of a save; borrowed */
 
@@ -27,7 +27,8 @@ const char *state_error_text(const struct state *s);
 /* Marks the stream bad (a device refuses a value); returns code. */
 int state_fail(struct state *s, int code, const char *field);
 
-void state_section(struct state *s, const char *name, unsigned version); /* begins a device: name and version must match */
+void state_section(struct state *s, const char *name,
+                   unsigned version); /* begins a device: name and version must match */
 void state_u8(struct state *s, const char *name, uint8_t *v);
 void state_u16(struct state *s, const char *name, uint16_t *v);
 void state_u32(struct state *s, const char *name, uint32_t *v);

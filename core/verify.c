@@ -74,7 +74,7 @@ struct verify *verify_start(struct manifest *manifest, struct loop *loop, verify
 
 	if (!v)
 		return NULL;
-	*v = (struct verify) {
+	*v = (struct verify){
 		.manifest = manifest, .loop = loop, .work = { .run = tell }, .found = found, .context = context
 	};
 	pthread_mutex_init(&v->lock, NULL);

@@ -10,13 +10,13 @@
 
 /* One question at a time, about this window only. The caller connects "response" and shows it. */
 static GtkWidget *question_new(struct player_window *w, const char *title, const char *text, const char *accept,
-			       const char *reject, bool destructive)
+                               const char *reject, bool destructive)
 {
 	if (w->dialog != NULL)
 		gtk_widget_destroy(w->dialog);
 	GtkWidget *dialog =
 		gtk_message_dialog_new(GTK_WINDOW(w->window), GTK_DIALOG_MODAL | GTK_DIALOG_DESTROY_WITH_PARENT,
-				       GTK_MESSAGE_QUESTION, GTK_BUTTONS_NONE, "%s", title);
+	                               GTK_MESSAGE_QUESTION, GTK_BUTTONS_NONE, "%s", title);
 	gtk_message_dialog_format_secondary_text(GTK_MESSAGE_DIALOG(dialog), "%s", text);
 	gtk_dialog_add_button(GTK_DIALOG(dialog), reject, GTK_RESPONSE_CANCEL);
 	GtkWidget *yes = gtk_dialog_add_button(GTK_DIALOG(dialog), accept, GTK_RESPONSE_ACCEPT);
@@ -57,7 +57,7 @@ static void restart_answered(GtkDialog *dialog, gint response, gpointer data)
 }
 
 static void confirm(struct player_window *w, const char *verb, const char *accept,
-		    void (*answered)(GtkDialog *dialog, gint response, gpointer data))
+                    void (*answered)(GtkDialog *dialog, gint response, gpointer data))
 {
 	g_autofree char *title = g_strdup_printf("%s “%s”?", verb, player_window_name(w));
 	const char *keep = w->view == VIEW_PAUSED ? "_Keep Paused" : "_Keep Running";
@@ -134,10 +134,10 @@ static void insert(struct player_window *w, unsigned drive, GFile *file, bool fo
 		return;
 	if (file != NULL && path == NULL)
 		player_window_say(w, INFO_ACTION, GTK_MESSAGE_ERROR, "Only a file on this computer can be inserted.",
-				  NULL, NULL);
+		                  NULL, NULL);
 	else if (core_client_insert_cd(w->client, drive, path, force, text) < 0)
 		player_window_say(w, INFO_ACTION, GTK_MESSAGE_ERROR,
-				  text[0] != '\0' ? text : "The CD could not be inserted.", NULL, NULL);
+		                  text[0] != '\0' ? text : "The CD could not be inserted.", NULL, NULL);
 	else if (file != NULL)
 		recent_add(gtk_recent_manager_get_default(), RECENT_CD, file);
 }
@@ -153,17 +153,17 @@ static void add_filter(GtkFileChooser *chooser, const char *name, const char *co
 }
 
 static const char *const appliance_patterns[] = { "*.[oO][vV][aAfF]",
-						  "*.[vV][mM][xX]",
-						  "*.[vV][mM][dD][kK]",
-						  "*.[iI][mM][gG]",
-						  "*.[iI][sS][oO]",
-						  "*.[rR][aA][wW]",
-						  NULL };
+	                                          "*.[vV][mM][xX]",
+	                                          "*.[vV][mM][dD][kK]",
+	                                          "*.[iI][mM][gG]",
+	                                          "*.[iI][sS][oO]",
+	                                          "*.[rR][aA][wW]",
+	                                          NULL };
 static const char *const cd_patterns[] = { "*.[iI][sS][oO]", NULL };
 static const char *const all_patterns[] = { "*", NULL };
 
 static GtkFileChooserNative *chooser_new(struct player_window *w, const char *title, const char *accept,
-					 const char *filter, const char *const *patterns, const char *folder)
+                                         const char *filter, const char *const *patterns, const char *folder)
 {
 	GtkFileChooserNative *chooser =
 		gtk_file_chooser_native_new(title, GTK_WINDOW(w->window), GTK_FILE_CHOOSER_ACTION_OPEN, accept, NULL);
@@ -244,7 +244,7 @@ static void open_appliance(GSimpleAction *action, GVariant *target, gpointer dat
 {
 	GtkFileChooserNative *chooser =
 		chooser_new(data, "Open an Appliance", "_Open", "Appliances", appliance_patterns,
-			    g_get_user_special_dir(G_USER_DIRECTORY_DOWNLOAD));
+	                    g_get_user_special_dir(G_USER_DIRECTORY_DOWNLOAD));
 
 	(void)action;
 	(void)target;
@@ -297,7 +297,7 @@ static void cd_eject(GSimpleAction *action, GVariant *target, gpointer data)
 	if (m->cds[drive].locked) {
 		g_autofree char *force = g_strdup_printf("win.cd-eject-locked(uint32 %u)", drive);
 		player_window_say(w, INFO_LOCKED_CD, GTK_MESSAGE_INFO,
-				  "The guest is using this CD and was asked to let it go.", "_Eject Anyway", force);
+		                  "The guest is using this CD and was asked to let it go.", "_Eject Anyway", force);
 	}
 	insert(w, drive, NULL, false);
 }
@@ -358,7 +358,7 @@ static void configuration(GSimpleAction *action, GVariant *target, gpointer data
 	(void)target;
 	if (path == NULL) {
 		player_window_say(w, INFO_ACTION, GTK_MESSAGE_INFO, "This machine has no configuration file yet.", NULL,
-				  NULL);
+		                  NULL);
 		return;
 	}
 	g_autoptr(GFile) file = g_file_new_for_path(path);

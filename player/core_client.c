@@ -10,7 +10,7 @@
 
 /* After input (0) and drawing (120): a core that floods its socket slows its own screen, not the window. */
 #define PRIORITY (GDK_PRIORITY_REDRAW + 5)
-#define PORTION 32	    /* messages handled before the window has its turn again */
+#define PORTION 32          /* messages handled before the window has its turn again */
 #define POWER_OFF_SECONDS 5 /* flushing a disk's last writes may take that long; then the core is ended */
 #define LAST_WAIT_MS 200    /* from the socket's end to the process' end; the window stands still meanwhile */
 
@@ -34,10 +34,10 @@ static void describe_end(int status, char *text, size_t size)
 {
 	if (WIFSIGNALED(status))
 		g_snprintf(text, size, "The program that runs it was ended by signal %d (%s).", WTERMSIG(status),
-			   g_strsignal(WTERMSIG(status)));
+		           g_strsignal(WTERMSIG(status)));
 	else
 		g_snprintf(text, size, "The program that runs it ended by itself, with exit code %d.",
-			   WEXITSTATUS(status));
+		           WEXITSTATUS(status));
 }
 
 static void free_client(struct core_client *c)
@@ -62,7 +62,7 @@ static void end(struct core_client *c, int error)
 		g_printerr("vitrine-core: %s\n", words);
 	if (error == -EPROTO)
 		g_strlcpy(why, "The program that runs it sent something that makes no sense, and was ended.",
-			  sizeof(why));
+		          sizeof(why));
 	else
 		describe_end(status, why, sizeof(why));
 	c->listener->ended(c->context, expected ? NULL : why);
@@ -113,7 +113,7 @@ static gboolean socket_ready(gint fd, GIOCondition condition, gpointer data)
 }
 
 int core_client_start(const char *appliance, uint32_t flags, const struct core_listener *listener, void *context,
-		      struct core_client **ret_client, char text[MESSAGE_TEXT])
+                      struct core_client **ret_client, char text[MESSAGE_TEXT])
 {
 	struct broker_options options = {
 		.core_path = g_getenv("VITRINE_CORE"),
@@ -134,7 +134,7 @@ int core_client_start(const char *appliance, uint32_t flags, const struct core_l
 	c->listener = listener;
 	c->context = context;
 	c->source = g_unix_fd_add_full(PRIORITY, broker_socket(broker), G_IO_IN | G_IO_HUP | G_IO_ERR, socket_ready, c,
-				       NULL);
+	                               NULL);
 	/* The process stays until the last machine is off, also after its window has closed. */
 	if (g_application_get_default() != NULL)
 		g_application_hold(g_application_get_default());

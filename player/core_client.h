@@ -22,7 +22,7 @@ struct core_listener {
 };
 
 int core_client_start(const char *appliance, uint32_t flags, const struct core_listener *listener, void *context,
-		      struct core_client **ret_client, char text[MESSAGE_TEXT]);
+                      struct core_client **ret_client, char text[MESSAGE_TEXT]);
 /* Powers the machine off, gives its core some seconds to end by itself, then frees both; returns at once and calls no
  * listener any more. The pixels and the sound ring are invalid from now on. NULL-safe. */
 void core_client_close(struct core_client *c);

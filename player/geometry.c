@@ -33,7 +33,7 @@ static int clamp(int value, int low, int high)
 struct rectangle geometry_damage(const struct placement *p, struct rectangle damage, int scale_factor)
 {
 	if (damage.width <= 0 || damage.height <= 0 || p->area.width <= 0 || p->area.height <= 0 || scale_factor < 1)
-		return (struct rectangle) { 0 };
+		return (struct rectangle){ 0 };
 
 	/* A filter lets a guest pixel reach over its neighbour's place. */
 	int reach = p->crisp ? 0 : 1;
@@ -48,7 +48,7 @@ struct rectangle geometry_damage(const struct placement *p, struct rectangle dam
 	int y0 = (p->area.y + top) / scale_factor;
 	int x1 = (p->area.x + right + scale_factor - 1) / scale_factor;
 	int y1 = (p->area.y + bottom + scale_factor - 1) / scale_factor;
-	return (struct rectangle) { x0, y0, x1 - x0, y1 - y0 };
+	return (struct rectangle){ x0, y0, x1 - x0, y1 - y0 };
 }
 
 void geometry_natural_size(int guest_width, int guest_height, struct rectangle limit, int *ret_width, int *ret_height)

@@ -15,8 +15,8 @@ struct rectangle {
 };
 
 struct placement {
-	double scale;	       /* device pixels for one guest pixel */
-	bool crisp;	       /* a whole factor: every guest pixel becomes the same square */
+	double scale;          /* device pixels for one guest pixel */
+	bool crisp;            /* a whole factor: every guest pixel becomes the same square */
 	struct rectangle area; /* in device pixels; empty when either side has no size */
 };
 

@@ -15,10 +15,10 @@ struct input {
 	enum keymap_kind keymap;
 
 	bool captured;
-	GdkSeat *seat;		      /* whose grab we hold; NULL: none */
+	GdkSeat *seat;                /* whose grab we hold; NULL: none */
 	struct pointer_wayland *lock; /* the compositor gives us relative motion; NULL: we count it from positions */
-	double last_x, last_y;	      /* on the screen, of the last motion event */
-	bool warping;		      /* the pointer was sent to the middle and has not been seen there yet */
+	double last_x, last_y;        /* on the screen, of the last motion event */
+	bool warping;                 /* the pointer was sent to the middle and has not been seen there yet */
 	int middle_x, middle_y;
 	double rest_x, rest_y, rest_scroll; /* fractions not yet sent */
 	unsigned buttons;
@@ -62,7 +62,7 @@ static gboolean handle_key(struct input *in, GdkEventKey *event)
 	unsigned code = keymap_code(in->keymap, event->hardware_keycode);
 	enum shortcut shortcut;
 	enum key_fate fate = down ? keys_press(&in->keys, code, meaning_of(event->keyval), &shortcut)
-				  : keys_release(&in->keys, code, &shortcut);
+	                          : keys_release(&in->keys, code, &shortcut);
 
 	if (fate == FATE_SEND && in->client != NULL)
 		core_client_key(in->client, code, down);
@@ -136,7 +136,7 @@ static void warp_to_middle(struct input *in, GdkDevice *pointer)
 	GdkWindow *window = gtk_widget_get_window(in->area);
 
 	gdk_window_get_root_coords(window, gtk_widget_get_allocated_width(in->area) / 2,
-				   gtk_widget_get_allocated_height(in->area) / 2, &in->middle_x, &in->middle_y);
+	                           gtk_widget_get_allocated_height(in->area) / 2, &in->middle_x, &in->middle_y);
 	in->warping = true;
 	gdk_device_warp(pointer, gtk_widget_get_screen(in->area), in->middle_x, in->middle_y);
 }
@@ -308,16 +308,16 @@ struct input *input_new(GtkWindow *window, GtkWidget *area, const struct input_l
 	} handlers[] = {
 		{ "focus-out-event", G_CALLBACK(focus_out) }, { "motion-notify-event", G_CALLBACK(motion) },
 		{ "button-press-event", G_CALLBACK(button) }, { "button-release-event", G_CALLBACK(button) },
-		{ "scroll-event", G_CALLBACK(scroll) },	      { "grab-broken-event", G_CALLBACK(grab_broken) },
+		{ "scroll-event", G_CALLBACK(scroll) },       { "grab-broken-event", G_CALLBACK(grab_broken) },
 		{ "unrealize", G_CALLBACK(unrealized) },      { "destroy", G_CALLBACK(free_input) },
 	};
 	struct input *in = g_new0(struct input, 1);
 
-	*in = (struct input) { .area = area, .listener = listener, .context = context };
+	*in = (struct input){ .area = area, .listener = listener, .context = context };
 	in->keymap = keymap_of(gtk_widget_get_display(area));
 	gtk_widget_add_events(area, GDK_POINTER_MOTION_MASK | GDK_BUTTON_PRESS_MASK | GDK_BUTTON_RELEASE_MASK |
-					    GDK_SCROLL_MASK | GDK_SMOOTH_SCROLL_MASK | GDK_KEY_PRESS_MASK |
-					    GDK_KEY_RELEASE_MASK | GDK_FOCUS_CHANGE_MASK);
+	                                    GDK_SCROLL_MASK | GDK_SMOOTH_SCROLL_MASK | GDK_KEY_PRESS_MASK |
+	                                    GDK_KEY_RELEASE_MASK | GDK_FOCUS_CHANGE_MASK);
 	gtk_widget_set_can_focus(area, TRUE);
 	for (size_t i = 0; i < G_N_ELEMENTS(handlers); i++)
 		g_signal_connect(area, handlers[i].signal, handlers[i].handler, in);

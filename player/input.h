@@ -18,7 +18,7 @@ struct input;
 
 struct input_listener {
 	void (*shortcut)(void *context,
-			 enum shortcut shortcut); /* not SHORTCUT_RELEASE_POINTER, which was done already */
+	                 enum shortcut shortcut); /* not SHORTCUT_RELEASE_POINTER, which was done already */
 	void (*captured)(void *context, bool captured);
 };
 

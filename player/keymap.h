@@ -32,9 +32,9 @@ enum key_fate {
 };
 
 struct keys {
-	uint8_t down[KEY_CODES / 8];	  /* as the guest knows it */
+	uint8_t down[KEY_CODES / 8];      /* as the guest knows it */
 	uint8_t swallowed[KEY_CODES / 8]; /* pressed for the player: its release is not the guest's either */
-	bool chord;			  /* Ctrl and Alt went down and nothing else since */
+	bool chord;                       /* Ctrl and Alt went down and nothing else since */
 };
 
 enum key_fate keys_press(struct keys *k, unsigned code, enum shortcut meaning, enum shortcut *ret_shortcut);

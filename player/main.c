@@ -24,10 +24,10 @@ static void startup(GApplication *application, gpointer data)
 	(void)data;
 	for (size_t i = 0; i < G_N_ELEMENTS(shortcuts); i++)
 		gtk_application_set_accels_for_action(GTK_APPLICATION(application), shortcuts[i].action,
-						      shortcuts[i].keys);
+		                                      shortcuts[i].keys);
 	gtk_css_provider_load_from_resource(css, "/org/vitrine/player/vitrine.css");
 	gtk_style_context_add_provider_for_screen(gdk_screen_get_default(), GTK_STYLE_PROVIDER(css),
-						  GTK_STYLE_PROVIDER_PRIORITY_APPLICATION);
+	                                          GTK_STYLE_PROVIDER_PRIORITY_APPLICATION);
 }
 
 static void open_files(GtkApplication *application, GFile **files, gint count, uint32_t flags)

@@ -80,7 +80,7 @@ static int take_screen(struct model *m, const union message *message)
 		changes = MODEL_MACHINE; /* the window fits itself to a new size */
 	m->width = s->width;
 	m->height = s->height;
-	m->damage = (struct rectangle) { (int)s->x, (int)s->y, (int)s->dx, (int)s->dy };
+	m->damage = (struct rectangle){ (int)s->x, (int)s->y, (int)s->dx, (int)s->dy };
 	return changes | MODEL_SCREEN;
 }
 

@@ -22,7 +22,7 @@ struct model_cd {
 };
 
 struct model {
-	bool greeted;	/* MESSAGE_HELLO came */
+	bool greeted;   /* MESSAGE_HELLO came */
 	bool described; /* MESSAGE_MACHINE came */
 	char name[256];
 	unsigned cd_count;
@@ -32,7 +32,7 @@ struct model {
 	enum off_reason reason;
 	char text[MESSAGE_TEXT]; /* why it failed or paused itself; "" when there is nothing to say */
 
-	unsigned width, height;	 /* of the screen; 0: nothing shown yet */
+	unsigned width, height;  /* of the screen; 0: nothing shown yet */
 	struct rectangle damage; /* of the last MESSAGE_SCREEN, within the screen */
 
 	enum notice_level notice_level;

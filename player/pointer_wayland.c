@@ -17,7 +17,7 @@ struct pointer_wayland {
 };
 
 static void global_added(void *data, struct wl_registry *registry, uint32_t name, const char *interface,
-			 uint32_t version)
+                         uint32_t version)
 {
 	struct pointer_wayland *p = data;
 
@@ -58,7 +58,7 @@ static void find_globals(struct pointer_wayland *p, struct wl_display *display)
 }
 
 static void relative_motion(void *data, struct zwp_relative_pointer_v1 *relative, uint32_t time_high, uint32_t time_low,
-			    wl_fixed_t dx, wl_fixed_t dy, wl_fixed_t dx_raw, wl_fixed_t dy_raw)
+                            wl_fixed_t dx, wl_fixed_t dy, wl_fixed_t dx_raw, wl_fixed_t dy_raw)
 {
 	struct pointer_wayland *p = data;
 
@@ -73,7 +73,7 @@ static void relative_motion(void *data, struct zwp_relative_pointer_v1 *relative
 static const struct zwp_relative_pointer_v1_listener relative_listener = { relative_motion };
 
 struct pointer_wayland *pointer_wayland_lock(GdkWindow *window, GdkDevice *pointer,
-					     void (*motion)(void *context, double dx, double dy), void *context)
+                                             void (*motion)(void *context, double dx, double dy), void *context)
 {
 	GdkDisplay *display = gdk_window_get_display(window);
 
@@ -92,7 +92,7 @@ struct pointer_wayland *pointer_wayland_lock(GdkWindow *window, GdkDevice *point
 	p->relative = zwp_relative_pointer_manager_v1_get_relative_pointer(p->manager, wl_pointer);
 	zwp_relative_pointer_v1_add_listener(p->relative, &relative_listener, p);
 	p->locked = zwp_pointer_constraints_v1_lock_pointer(p->constraints, surface, wl_pointer, NULL,
-							    ZWP_POINTER_CONSTRAINTS_V1_LIFETIME_PERSISTENT);
+	                                                    ZWP_POINTER_CONSTRAINTS_V1_LIFETIME_PERSISTENT);
 	return p;
 }
 

@@ -12,7 +12,7 @@ struct pointer_wayland;
 
 /* NULL: this is not Wayland, or the compositor lacks one of the protocols. */
 struct pointer_wayland *pointer_wayland_lock(GdkWindow *window, GdkDevice *pointer,
-					     void (*motion)(void *context, double dx, double dy), void *context);
+                                             void (*motion)(void *context, double dx, double dy), void *context);
 void pointer_wayland_unlock(struct pointer_wayland *p); /* NULL-safe */
 
 #endif

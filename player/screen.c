@@ -23,7 +23,7 @@ static struct placement place(struct screen_view *v)
 	int factor = gtk_widget_get_scale_factor(v->area);
 
 	return geometry_place(v->width, v->height, gtk_widget_get_allocated_width(v->area) * factor,
-			      gtk_widget_get_allocated_height(v->area) * factor);
+	                      gtk_widget_get_allocated_height(v->area) * factor);
 }
 
 static void draw_pixels(struct screen_view *v, cairo_t *cr, const struct placement *p)
@@ -51,7 +51,7 @@ static gboolean draw(GtkWidget *area, cairo_t *cr, gpointer data)
 	cairo_scale(cr, 1 / factor, 1 / factor); /* device pixels from here on */
 	struct placement p = place(v);
 	bool covered = v->surface != NULL && p.area.width == (int)(gtk_widget_get_allocated_width(area) * factor) &&
-		       p.area.height == (int)(gtk_widget_get_allocated_height(area) * factor);
+	               p.area.height == (int)(gtk_widget_get_allocated_height(area) * factor);
 	if (!covered) {
 		cairo_set_source_rgb(cr, 0, 0, 0);
 		cairo_paint(cr);
@@ -110,7 +110,7 @@ struct screen_view *screen_view_new(GtkDrawingArea *area, void (*ready)(void *co
 {
 	struct screen_view *v = g_new0(struct screen_view, 1);
 
-	*v = (struct screen_view) { .area = GTK_WIDGET(area), .ready = ready, .context = context };
+	*v = (struct screen_view){ .area = GTK_WIDGET(area), .ready = ready, .context = context };
 	g_signal_connect(area, "draw", G_CALLBACK(draw), v);
 	g_signal_connect(area, "realize", G_CALLBACK(realized), v);
 	g_signal_connect(area, "unrealize", G_CALLBACK(unrealized), v);
@@ -142,7 +142,7 @@ static void resize(struct screen_view *v, int width, int height)
 	/* cairo asks for writable memory but only reads a source. The rows are `width` pixels apart, which is cairo's
 	 * own stride for 32-bit formats; one that it refuses gives a surface in error, which draws nothing. */
 	v->surface = cairo_image_surface_create_for_data((unsigned char *)v->pixels, CAIRO_FORMAT_RGB24, width, height,
-							 width * 4);
+	                                                 width * 4);
 }
 
 void screen_view_update(struct screen_view *v, unsigned width, unsigned height, struct rectangle damage)

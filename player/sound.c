@@ -5,7 +5,7 @@
 #include <glib.h>
 #include <string.h>
 
-#define POLL_MS 40	   /* a quarter of the ring: nothing is lost before the device is open */
+#define POLL_MS 40         /* a quarter of the ring: nothing is lost before the device is open */
 #define SILENT_POLLS 100   /* 4 s without a sample: let go of the device */
 #define DEVICE_FRAMES 1024 /* 21 ms: what a desktop's sound server gives without stutter */
 
@@ -15,8 +15,8 @@ struct sound {
 	void *context;
 	guint timer;
 	SDL_AudioDeviceID device; /* 0: not open */
-	bool broken;		  /* it could not be opened: do not try again */
-	unsigned silent;	  /* polls since the last sample */
+	bool broken;              /* it could not be opened: do not try again */
+	unsigned silent;          /* polls since the last sample */
 	/* SDL's thread while the device is open, else the main thread */
 	uint32_t read;
 };
@@ -56,7 +56,7 @@ static void fill(void *context, Uint8 *stream, int bytes)
 	struct sound *s = context;
 
 	sound_ring_take(s->ring, &s->read, (int16_t *)(void *)stream,
-			(size_t)bytes / (SOUND_CHANNELS * sizeof(int16_t)));
+	                (size_t)bytes / (SOUND_CHANNELS * sizeof(int16_t)));
 }
 
 static void close_device(struct sound *s)
@@ -116,7 +116,7 @@ static gboolean poll_ring(gpointer data)
 	if (s->device == 0 && !s->broken)
 		open_device(s);
 	if (s->broken) /* as if it had been played, that the core does not find its ring full for ever */
-		sound_ring_take(s->ring, &s->read, (int16_t[SOUND_FRAMES * SOUND_CHANNELS]) { 0 }, SOUND_FRAMES);
+		sound_ring_take(s->ring, &s->read, (int16_t[SOUND_FRAMES * SOUND_CHANNELS]){ 0 }, SOUND_FRAMES);
 	return G_SOURCE_CONTINUE;
 }
 
@@ -124,7 +124,7 @@ struct sound *sound_new(struct sound_ring *ring, void (*trouble)(void *context, 
 {
 	struct sound *s = g_new0(struct sound, 1);
 
-	*s = (struct sound) { .ring = ring, .trouble = trouble, .context = context };
+	*s = (struct sound){ .ring = ring, .trouble = trouble, .context = context };
 	return s;
 }
 

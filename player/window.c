@@ -8,7 +8,7 @@
 
 #define RECENT_SHOWN 6
 #define HINT_SECONDS 4
-#define NOTICES_MAX 65536	   /* bytes: as much as anyone scrolls through */
+#define NOTICES_MAX 65536          /* bytes: as much as anyone scrolls through */
 #define WINDOW_KEY "player-window" /* the struct on its GtkWindow */
 
 /* ---- the looks ---- */
@@ -19,40 +19,40 @@ static const struct look {
 } looks[VIEW_COUNT] = {
 	[VIEW_EMPTY] = { .page = "empty" },
 	[VIEW_STARTING] = { .page = "screen",
-			    .subtitle = "Starting…",
-			    .run_label = "Pause",
-			    .run_icon = "media-playback-pause-symbolic" },
+	                    .subtitle = "Starting…",
+	                    .run_label = "Pause",
+	                    .run_icon = "media-playback-pause-symbolic" },
 	[VIEW_RUNNING] = { .page = "screen",
-			   .subtitle = "Running",
-			   .run_label = "Pause",
-			   .run_icon = "media-playback-pause-symbolic",
-			   .run_tooltip = "Pause (Ctrl+Alt+P)" },
+	                   .subtitle = "Running",
+	                   .run_label = "Pause",
+	                   .run_icon = "media-playback-pause-symbolic",
+	                   .run_tooltip = "Pause (Ctrl+Alt+P)" },
 	[VIEW_PAUSED] = { .page = "screen",
-			  .subtitle = "Paused",
-			  .run_label = "Run",
-			  .run_icon = "media-playback-start-symbolic",
-			  .run_tooltip = "Run (Ctrl+Alt+P)" },
+	                  .subtitle = "Paused",
+	                  .run_label = "Run",
+	                  .run_icon = "media-playback-start-symbolic",
+	                  .run_tooltip = "Run (Ctrl+Alt+P)" },
 	[VIEW_OFF] = { .page = "message",
-		       .subtitle = "Off",
-		       .run_label = "Run",
-		       .run_icon = "media-playback-start-symbolic",
-		       .run_tooltip = "Run (Ctrl+Alt+P)",
-		       .icon = "system-shutdown-symbolic",
-		       .title = "The machine is off",
-		       .action = "_Run" },
+	               .subtitle = "Off",
+	               .run_label = "Run",
+	               .run_icon = "media-playback-start-symbolic",
+	               .run_tooltip = "Run (Ctrl+Alt+P)",
+	               .icon = "system-shutdown-symbolic",
+	               .title = "The machine is off",
+	               .action = "_Run" },
 	[VIEW_FAILED] = { .page = "message",
-			  .subtitle = "Cannot be played",
-			  .icon = "dialog-warning-symbolic",
-			  .title = "This appliance cannot be played",
-			  .action = "_Check Again" },
+	                  .subtitle = "Cannot be played",
+	                  .icon = "dialog-warning-symbolic",
+	                  .title = "This appliance cannot be played",
+	                  .action = "_Check Again" },
 	[VIEW_DIED] = { .page = "message",
-			.subtitle = "Stopped",
-			.run_label = "Run",
-			.run_icon = "media-playback-start-symbolic",
-			.run_tooltip = "Run (Ctrl+Alt+P)",
-			.icon = "dialog-error-symbolic",
-			.title = "The machine stopped unexpectedly",
-			.action = "_Run Again" },
+	                .subtitle = "Stopped",
+	                .run_label = "Run",
+	                .run_icon = "media-playback-start-symbolic",
+	                .run_tooltip = "Run (Ctrl+Alt+P)",
+	                .icon = "dialog-error-symbolic",
+	                .title = "The machine stopped unexpectedly",
+	                .action = "_Run Again" },
 };
 
 const struct model *player_window_model(const struct player_window *w)
@@ -69,7 +69,7 @@ static enum view view_of(const struct player_window *w)
 {
 	static const enum view views[STATE_COUNT] = {
 		[STATE_STARTING] = VIEW_STARTING, [STATE_RUNNING] = VIEW_RUNNING, [STATE_PAUSED] = VIEW_PAUSED,
-		[STATE_OFF] = VIEW_OFF,		  [STATE_FAILED] = VIEW_FAILED,
+		[STATE_OFF] = VIEW_OFF,           [STATE_FAILED] = VIEW_FAILED,
 	};
 
 	if (w->appliance == NULL)
@@ -99,7 +99,7 @@ static void show_message(struct player_window *w, const struct look *look)
 static void show_subtitle(struct player_window *w)
 {
 	gtk_header_bar_set_subtitle(w->header, input_has_pointer(w->input) ? "Press Ctrl+Alt to release the pointer"
-									   : looks[w->view].subtitle);
+	                                                                   : looks[w->view].subtitle);
 }
 
 static void show_title(struct player_window *w)
@@ -110,9 +110,9 @@ static void show_title(struct player_window *w)
 	char title[256];
 
 	model_copy_text(title, sizeof(title),
-			m != NULL && m->name[0] != '\0' ? m->name
-			: base != NULL			? base
-							: "Vitrine");
+	                m != NULL && m->name[0] != '\0' ? m->name
+	                : base != NULL                  ? base
+	                                                : "Vitrine");
 	gtk_header_bar_set_title(w->header, title);
 	gtk_window_set_title(GTK_WINDOW(w->window), title);
 }
@@ -158,7 +158,7 @@ static void show_recent(struct player_window *w)
 static void focus_what_matters(struct player_window *w)
 {
 	GtkWidget *const focus[VIEW_COUNT] = {
-		[VIEW_STARTING] = w->area,	[VIEW_RUNNING] = w->area,	   [VIEW_PAUSED] = w->big_run,
+		[VIEW_STARTING] = w->area,      [VIEW_RUNNING] = w->area,          [VIEW_PAUSED] = w->big_run,
 		[VIEW_OFF] = w->message_action, [VIEW_FAILED] = w->message_action, [VIEW_DIED] = w->message_action,
 	};
 
@@ -232,7 +232,7 @@ static bool fits_guest(const struct player_window *w)
 {
 	return w->fitted_width != 0 &&
 	       (w->fit_pending || (w->fitted_width == gtk_widget_get_allocated_width(w->area) &&
-				   w->fitted_height == gtk_widget_get_allocated_height(w->area)));
+	                           w->fitted_height == gtk_widget_get_allocated_height(w->area)));
 }
 
 static int bar_height(struct player_window *w)
@@ -277,7 +277,7 @@ void player_window_hush(struct player_window *w)
 }
 
 void player_window_say(struct player_window *w, enum info_about about, GtkMessageType type, const char *text,
-		       const char *label, const char *action)
+                       const char *label, const char *action)
 {
 	bool fits = fits_guest(w);
 
@@ -331,7 +331,7 @@ void player_window_command(struct player_window *w, enum command command)
 {
 	if (w->client != NULL && core_client_command(w->client, command) == -EAGAIN)
 		player_window_say(w, INFO_ACTION, GTK_MESSAGE_WARNING, "The machine does not answer.", "_End It",
-				  "win.end");
+		                  "win.end");
 }
 
 /* ---- what the core says ---- */
@@ -434,7 +434,7 @@ void player_window_start(struct player_window *w)
 	w->ran = false;
 	if (path == NULL)
 		g_strlcpy(w->failure, "Only a file on this computer can be played: copy the appliance here first.",
-			  sizeof(w->failure));
+		          sizeof(w->failure));
 	else if (core_client_start(path, w->flags, &core_listener, w, &w->client, w->failure) == 0) {
 		w->alive = true;
 		w->failure[0] = '\0';
@@ -569,7 +569,7 @@ static gboolean delete_event(GtkWidget *widget, GdkEvent *event, gpointer data)
 }
 
 static void drag_data(GtkWidget *widget, GdkDragContext *context, gint x, gint y, GtkSelectionData *selection,
-		      guint info, guint time, gpointer data)
+                      guint info, guint time, gpointer data)
 {
 	char **uris = gtk_selection_data_get_uris(selection);
 

@@ -34,14 +34,14 @@ struct player_window {
 
 	/* what is played; appliance NULL: the empty window */
 	GFile *appliance;
-	uint32_t flags;			 /* enum start_flags */
-	struct core_client *client;	 /* NULL: could not be started */
-	struct sound *sound;		 /* with client */
-	bool alive;			 /* the core has not ended */
-	bool ran;			 /* since the last start */
-	char failure[MESSAGE_TEXT];	 /* why it could not be started, or how it died */
+	uint32_t flags;                  /* enum start_flags */
+	struct core_client *client;      /* NULL: could not be started */
+	struct sound *sound;             /* with client */
+	bool alive;                      /* the core has not ended */
+	bool ran;                        /* since the last start */
+	char failure[MESSAGE_TEXT];      /* why it could not be started, or how it died */
 	int fitted_width, fitted_height; /* the guest's size that the window took by itself */
-	bool fit_pending;		 /* and has asked for, but not got yet */
+	bool fit_pending;                /* and has asked for, but not got yet */
 
 	/* what the user sees */
 	enum view view;
@@ -66,7 +66,7 @@ void player_window_end_core(struct player_window *w, const char *why);
 
 /* The info bar: one sentence and at most one action (label and detailed action name; NULL: none). */
 void player_window_say(struct player_window *w, enum info_about about, GtkMessageType type, const char *text,
-		       const char *label, const char *action);
+                       const char *label, const char *action);
 void player_window_hush(struct player_window *w);
 /* Sends a command, and says so when the core does not listen. */
 void player_window_command(struct player_window *w, enum command command);

@@ -32,7 +32,7 @@ struct appliance *appliance_new(void)
 
 	if (!a)
 		return NULL;
-	*a = (struct appliance) {
+	*a = (struct appliance){
 		.memory = 256 * MEBIBYTE,
 		.cpus = 1,
 		.cores_per_socket = 1,
@@ -121,7 +121,7 @@ static void add_remark(struct appliance *a, unsigned line, char *subject, char *
 	replace_controls(subject);
 	replace_controls(text);
 	a->remarks = remarks;
-	a->remarks[a->remark_count++] = (struct appliance_remark) { line, subject, text };
+	a->remarks[a->remark_count++] = (struct appliance_remark){ line, subject, text };
 }
 
 void appliance_remark(struct appliance *a, unsigned line, const char *subject, const char *format, ...)
@@ -155,13 +155,13 @@ static void *refuse_more(struct appliance *a, const char *what, unsigned limit)
 /* ---- elements ---- */
 
 struct appliance_controller *appliance_add_controller(struct appliance *a, enum appliance_bus bus, unsigned number,
-						      const char *model)
+                                                      const char *model)
 {
 	struct appliance_controller *c = &a->controllers[a->controller_count];
 
 	if (a->controller_count == APPLIANCE_MAX_CONTROLLERS)
 		return refuse_more(a, "controllers", APPLIANCE_MAX_CONTROLLERS);
-	*c = (struct appliance_controller) { .bus = bus, .number = number, .model = strdup(model), .pci_slot = -1 };
+	*c = (struct appliance_controller){ .bus = bus, .number = number, .model = strdup(model), .pci_slot = -1 };
 	if (!c->model)
 		return NULL;
 	a->controller_count++;
@@ -169,13 +169,13 @@ struct appliance_controller *appliance_add_controller(struct appliance *a, enum 
 }
 
 struct appliance_drive *appliance_add_drive(struct appliance *a, enum appliance_drive_kind kind, enum appliance_bus bus,
-					    unsigned controller, unsigned unit)
+                                            unsigned controller, unsigned unit)
 {
 	struct appliance_drive *drive = &a->drives[a->drive_count];
 
 	if (a->drive_count == APPLIANCE_MAX_DRIVES)
 		return refuse_more(a, "drives", APPLIANCE_MAX_DRIVES);
-	*drive = (struct appliance_drive) {
+	*drive = (struct appliance_drive){
 		.kind = kind,
 		.bus = bus,
 		.controller = controller,
@@ -197,7 +197,7 @@ struct appliance_nic *appliance_add_nic(struct appliance *a, unsigned number, co
 
 	if (a->nic_count == APPLIANCE_MAX_NICS)
 		return refuse_more(a, "network cards", APPLIANCE_MAX_NICS);
-	*nic = (struct appliance_nic) {
+	*nic = (struct appliance_nic){
 		.number = number,
 		.model = strdup(model),
 		.mac = strdup(""),
@@ -221,7 +221,7 @@ struct appliance_serial *appliance_add_serial(struct appliance *a, unsigned numb
 
 	if (a->serial_count == APPLIANCE_MAX_SERIALS)
 		return refuse_more(a, "serial ports", APPLIANCE_MAX_SERIALS);
-	*serial = (struct appliance_serial) { .number = number, .backing = strdup("") };
+	*serial = (struct appliance_serial){ .number = number, .backing = strdup("") };
 	if (!serial->backing)
 		return NULL;
 	a->serial_count++;
@@ -231,7 +231,7 @@ struct appliance_serial *appliance_add_serial(struct appliance *a, unsigned numb
 void appliance_drive_name(const struct appliance_drive *drive, char ret_name[32])
 {
 	static const char *const names[] = {
-		[APPLIANCE_IDE] = "ide",   [APPLIANCE_SCSI] = "scsi",	  [APPLIANCE_SATA] = "sata",
+		[APPLIANCE_IDE] = "ide",   [APPLIANCE_SCSI] = "scsi",     [APPLIANCE_SATA] = "sata",
 		[APPLIANCE_NVME] = "nvme", [APPLIANCE_VIRTIO] = "virtio", [APPLIANCE_FLOPPY] = "floppy",
 	};
 
@@ -310,7 +310,7 @@ static int open_vmx(struct appliance *a, const struct file *source, struct error
 
 	if (source->size > VMX_MAX_SIZE)
 		return error_set(e, -EFBIG, "%s: %llu bytes are too many for a .vmx text (the limit is %u)",
-				 source->name, (unsigned long long)source->size, VMX_MAX_SIZE);
+		                 source->name, (unsigned long long)source->size, VMX_MAX_SIZE);
 	text = malloc((size_t)source->size);
 	r = text ? file_read(source, 0, text, (size_t)source->size) : -ENOMEM;
 	if (r < 0)
@@ -401,12 +401,12 @@ int appliance_open(struct file *source, const struct files *files, struct applia
 
 	if (source->size == 0)
 		return error_set(e, -EINVAL, "%s is empty; the download probably failed. Download it again.",
-				 source->name);
+		                 source->name);
 	a = appliance_new();
 	if (!a)
 		return error_set(e, -ENOMEM, "%s: out of memory", source->name);
 	a->outer = files;
-	a->inner = (struct files) { .open = open_outer, .context = a };
+	a->inner = (struct files){ .open = open_outer, .context = a };
 	r = open_by_content(a, source, files, e);
 	if (!r && !*a->name)
 		r = name_after_file(a, source);

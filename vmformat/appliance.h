@@ -26,26 +26,38 @@
 
 enum appliance_origin { ORIGIN_OTHER, ORIGIN_VMWARE, ORIGIN_VIRTUALBOX };
 enum appliance_firmware { FIRMWARE_BIOS, FIRMWARE_EFI };
-enum appliance_bus { APPLIANCE_IDE, APPLIANCE_SCSI, APPLIANCE_SATA, APPLIANCE_NVME, APPLIANCE_VIRTIO, APPLIANCE_FLOPPY };
+enum appliance_bus {
+	APPLIANCE_IDE,
+	APPLIANCE_SCSI,
+	APPLIANCE_SATA,
+	APPLIANCE_NVME,
+	APPLIANCE_VIRTIO,
+	APPLIANCE_FLOPPY
+};
 enum appliance_drive_kind { DRIVE_DISK, DRIVE_CDROM, DRIVE_FLOPPY };
 
 /* What stands behind a drive. */
 enum appliance_backing {
-	BACKING_NONE,   /* nothing: an empty CD drive, "auto detect", clientDevice */
-	BACKING_IMAGE,  /* a file: name it in `file` */
-	BACKING_HOST,   /* a device of the host that the text names (cdrom-raw, /dev/sr0): `file` has it; never opened unasked */
-	BACKING_BLANK,  /* an OVF disk without a file reference: `capacity` bytes of zeros */
+	BACKING_NONE,  /* nothing: an empty CD drive, "auto detect", clientDevice */
+	BACKING_IMAGE, /* a file: name it in `file` */
+	BACKING_HOST, /* a device of the host that the text names (cdrom-raw, /dev/sr0): `file` has it; never opened unasked */
+	BACKING_BLANK, /* an OVF disk without a file reference: `capacity` bytes of zeros */
 };
 
 /* VMware's disk modes (VMware, "Virtual Disk Modes"). Both nonpersistent ones lose their changes at power-off. */
-enum appliance_disk_mode { MODE_PERSISTENT, MODE_INDEPENDENT_PERSISTENT, MODE_NONPERSISTENT, MODE_INDEPENDENT_NONPERSISTENT };
+enum appliance_disk_mode {
+	MODE_PERSISTENT,
+	MODE_INDEPENDENT_PERSISTENT,
+	MODE_NONPERSISTENT,
+	MODE_INDEPENDENT_NONPERSISTENT
+};
 
 /* IDE channels and adapters for drives. The floppy controller is part of every board and has no entry here. */
 struct appliance_controller {
 	enum appliance_bus bus;
 	unsigned number; /* scsi0: 0. IDE: the channel, ide1: 1 */
-	char *model;     /* as a .vmx spells it: "piix4", "lsilogic", "lsisas1068", "pvscsi", "buslogic", "ahci", "nvme" */
-	int pci_slot;    /* pciSlotNumber, -1: not given */
+	char *model;  /* as a .vmx spells it: "piix4", "lsilogic", "lsisas1068", "pvscsi", "buslogic", "ahci", "nvme" */
+	int pci_slot; /* pciSlotNumber, -1: not given */
 };
 
 struct appliance_drive {
@@ -53,47 +65,47 @@ struct appliance_drive {
 	enum appliance_bus bus;
 	unsigned controller, unit; /* scsi0:3 -> 0, 3. IDE: channel 0 or 1, unit 0 (master) or 1 (slave) */
 	enum appliance_backing backing;
-	char *file;           /* as the appliance writes it; resolved by appliance_open_disk() */
-	uint64_t capacity;    /* bytes, 0: only the image knows */
+	char *file;        /* as the appliance writes it; resolved by appliance_open_disk() */
+	uint64_t capacity; /* bytes, 0: only the image knows */
 	enum appliance_disk_mode mode;
 	bool start_connected; /* CD and floppy: in the drive at power-on */
 };
 
 struct appliance_nic {
-	unsigned number;         /* ethernet0: 0 */
-	char *model;             /* "e1000", "e1000e", "vlance" (PCnet), "vmxnet", "vmxnet3", "virtio", ... */
-	char *mac;               /* "00:0c:29:12:34:56", "" : to be generated */
-	char *network;           /* "nat", "bridged", "hostonly", or the OVF network's name */
-	int pci_slot;            /* -1: not given */
+	unsigned number; /* ethernet0: 0 */
+	char *model;     /* "e1000", "e1000e", "vlance" (PCnet), "vmxnet", "vmxnet3", "virtio", ... */
+	char *mac;       /* "00:0c:29:12:34:56", "" : to be generated */
+	char *network;   /* "nat", "bridged", "hostonly", or the OVF network's name */
+	int pci_slot;    /* -1: not given */
 	bool start_connected;
 };
 
 struct appliance_serial {
-	unsigned number;   /* serial0: 0 = COM1 */
-	char *backing;     /* what the text asked for ("file:/tmp/x", "pipe:..."): reported, never honoured unasked */
+	unsigned number; /* serial0: 0 = COM1 */
+	char *backing;   /* what the text asked for ("file:/tmp/x", "pipe:..."): reported, never honoured unasked */
 };
 
 /* One line for the user: declared but not honoured, assumed, or chosen ("plays the first of 3 machines"). */
 struct appliance_remark {
-	unsigned line;  /* in the text, 1-based; 0: none */
-	char *subject;  /* the key or element: "ethernet0.virtualDev" */
-	char *text;     /* a sentence */
+	unsigned line; /* in the text, 1-based; 0: none */
+	char *subject; /* the key or element: "ethernet0.virtualDev" */
+	char *text;    /* a sentence */
 };
 
 struct appliance {
-	char *name;                 /* displayName */
-	char *guest_os;             /* VMware's guestOS identifier where one is known ("debian10-64"), else the text's words, or "" */
+	char *name;     /* displayName */
+	char *guest_os; /* VMware's guestOS identifier where one is known ("debian10-64"), else the text's words, or "" */
 	char *annotation;
-	char *uuid;                 /* uuid.bios as 32 lower-case hex digits, or "" */
+	char *uuid; /* uuid.bios as 32 lower-case hex digits, or "" */
 	enum appliance_origin origin;
 	enum appliance_firmware firmware;
-	uint64_t memory;            /* bytes, multiple of 4 MiB */
-	unsigned cpus;              /* 1 to APPLIANCE_MAX_CPUS */
-	unsigned cores_per_socket;  /* 1 to cpus */
-	char *sound;                /* "" none, else "es1371", "hdaudio", "ac97", "sb16" */
-	bool usb;                   /* any USB controller declared */
-	bool rtc_local_time;        /* the RTC shows local time (Windows guests) instead of UTC */
-	char *boot_order;           /* bios.bootOrder: comma separated of "hdd", "cdrom", "floppy", "ethernet"; "" default */
+	uint64_t memory;           /* bytes, multiple of 4 MiB */
+	unsigned cpus;             /* 1 to APPLIANCE_MAX_CPUS */
+	unsigned cores_per_socket; /* 1 to cpus */
+	char *sound;               /* "" none, else "es1371", "hdaudio", "ac97", "sb16" */
+	bool usb;                  /* any USB controller declared */
+	bool rtc_local_time;       /* the RTC shows local time (Windows guests) instead of UTC */
+	char *boot_order; /* bios.bootOrder: comma separated of "hdd", "cdrom", "floppy", "ethernet"; "" default */
 
 	struct appliance_controller controllers[APPLIANCE_MAX_CONTROLLERS];
 	struct appliance_drive drives[APPLIANCE_MAX_DRIVES];
@@ -103,16 +115,16 @@ struct appliance {
 	unsigned controller_count, drive_count, nic_count, serial_count, remark_count;
 
 	/* Private to vmformat: the container that names are resolved in. */
-	const struct files *outer;  /* borrowed: the caller's */
-	struct files inner;         /* what drives' files are resolved with: members of an OVA first */
-	void *container;            /* the tar's index and manifest, or NULL */
+	const struct files *outer; /* borrowed: the caller's */
+	struct files inner;        /* what drives' files are resolved with: members of an OVA first */
+	void *container;           /* the tar's index and manifest, or NULL */
 	void (*container_free)(void *);
-	struct manifest *manifest;  /* owned by the container; NULL: none came */
-	struct file source;         /* the opened file itself */
-	bool source_is_drive;       /* a bare disk or ISO: the source is what its drive names */
-	bool has_text_digest;       /* appliance_hash_text() was called: an OVF */
+	struct manifest *manifest; /* owned by the container; NULL: none came */
+	struct file source;        /* the opened file itself */
+	bool source_is_drive;      /* a bare disk or ISO: the source is what its drive names */
+	bool has_text_digest;      /* appliance_hash_text() was called: an OVF */
 	uint8_t text_digest[32];
-	char fingerprint[33];       /* 32 lower-case hex digits: see appliance_fingerprint() */
+	char fingerprint[33]; /* 32 lower-case hex digits: see appliance_fingerprint() */
 };
 
 /*
@@ -127,7 +139,7 @@ void appliance_free(struct appliance *a); /* harmless on NULL */
 /* Opens the image of a drive with backing IMAGE or BLANK. The disk must be closed before the appliance is freed.
  * -EINVAL: no image behind this drive. */
 int appliance_open_disk(const struct appliance *a, const struct appliance_drive *drive, struct disk **ret_disk,
-			struct error *e);
+                        struct error *e);
 
 /*
  * 32 hex digits that stay when the file is moved, renamed or its text edited, and change with a new version of the download:
@@ -163,9 +175,9 @@ int appliance_set_text(char **field, const char *text);
 
 /* Adds and returns an element with defaults, or NULL when the limit is reached (a remark says so, once). */
 struct appliance_controller *appliance_add_controller(struct appliance *a, enum appliance_bus bus, unsigned number,
-						      const char *model);
+                                                      const char *model);
 struct appliance_drive *appliance_add_drive(struct appliance *a, enum appliance_drive_kind kind, enum appliance_bus bus,
-					    unsigned controller, unsigned unit);
+                                            unsigned controller, unsigned unit);
 struct appliance_nic *appliance_add_nic(struct appliance *a, unsigned number, const char *model);
 struct appliance_serial *appliance_add_serial(struct appliance *a, unsigned number);
 /* Takes the OVF's bytes into the fingerprint; for ovf_open(). */

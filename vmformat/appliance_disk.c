@@ -27,7 +27,7 @@ static int blank_map(struct disk *disk, uint64_t offset, uint64_t length, struct
 {
 	(void)disk;
 	(void)offset;
-	*ret_extent = (struct disk_extent) { .kind = DISK_ZERO, .length = length, .fd = -1 };
+	*ret_extent = (struct disk_extent){ .kind = DISK_ZERO, .length = length, .fd = -1 };
 	return 0;
 }
 
@@ -40,7 +40,7 @@ static int open_blank(const struct appliance_drive *drive, const char *name, str
 
 	if (drive->capacity == 0 || drive->capacity > BLANK_MAX_CAPACITY)
 		return error_set(e, -EFBIG, "%s is a blank disk of %llu bytes; 1 byte to 64 TiB are possible", name,
-				 (unsigned long long)drive->capacity);
+		                 (unsigned long long)drive->capacity);
 	disk = calloc(1, sizeof(*disk));
 	if (!disk)
 		return error_set(e, -ENOMEM, "%s: out of memory", name);
@@ -52,7 +52,7 @@ static int open_blank(const struct appliance_drive *drive, const char *name, str
 }
 
 int appliance_open_disk(const struct appliance *a, const struct appliance_drive *drive, struct disk **ret_disk,
-			struct error *e)
+                        struct error *e)
 {
 	char name[32];
 	struct file file;
@@ -141,7 +141,7 @@ static int digest_disk(struct disk *disk, uint8_t ret_digest[DIGEST_SIZE])
 }
 
 static int digest_drive(const struct appliance *a, const struct appliance_drive *drive, uint8_t ret_digest[DIGEST_SIZE],
-			struct error *e)
+                        struct error *e)
 {
 	struct disk *disk;
 	int r = appliance_open_disk(a, drive, &disk, e);
@@ -168,7 +168,7 @@ static bool identifies(const struct appliance *a, const struct appliance_drive *
 
 /* The digests of all disks, sorted: a machine whose disks moved to another controller is the same. */
 static int digest_drives(const struct appliance *a, uint8_t (*digests)[DIGEST_SIZE], unsigned *ret_count,
-			 struct error *e)
+                         struct error *e)
 {
 	unsigned count = 0;
 

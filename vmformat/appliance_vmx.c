@@ -58,14 +58,14 @@ static void put_head(struct writer *w, const struct appliance *a)
 	char *source = vmx_quote(a->source.name);
 
 	fprintf(w->out,
-		"# A machine as Vitrine plays it%s%s. This text may be edited while it is off; a line that is missing "
-		"has\n"
-		"# VMware's default. A character that cannot stand in quotation marks is written |22 (its code in "
-		"hexadecimal).\n"
-		".encoding = \"UTF-8\"\n"
-		"config.version = \"8\"\n"
-		"virtualHW.version = \"10\"\n",
-		*a->source.name && source ? ", made from " : "", *a->source.name && source ? source : "");
+	        "# A machine as Vitrine plays it%s%s. This text may be edited while it is off; a line that is missing "
+	        "has\n"
+	        "# VMware's default. A character that cannot stand in quotation marks is written |22 (its code in "
+	        "hexadecimal).\n"
+	        ".encoding = \"UTF-8\"\n"
+	        "config.version = \"8\"\n"
+	        "virtualHW.version = \"10\"\n",
+	        *a->source.name && source ? ", made from " : "", *a->source.name && source ? source : "");
 	free(source);
 	put_fields(w, "", vmx_machine_fields, a);
 }

@@ -47,7 +47,7 @@ static int probe(const struct file *file, const struct disk_format **ret_format,
 
 	if (file->size == 0)
 		return error_set(e, -ENODATA, "%s is empty; the download probably failed. Download it again.",
-				 file->name);
+		                 file->name);
 	head = malloc(HEAD_SIZE);
 	if (!head)
 		return error_set(e, -ENOMEM, "%s: not enough memory", file->name);
@@ -58,7 +58,7 @@ static int probe(const struct file *file, const struct disk_format **ret_format,
 }
 
 static int open_with(const struct disk_format *format, struct file *file, const struct files *files,
-		     struct disk **ret_disk, struct error *e)
+                     struct disk **ret_disk, struct error *e)
 {
 	struct disk *disk = calloc(1, sizeof(*disk));
 	int r;
@@ -78,7 +78,7 @@ static int open_with(const struct disk_format *format, struct file *file, const 
 
 /* file is a piece of the split disk that the descriptor `whole` describes. */
 static int open_whole(struct file *file, struct file *whole, const struct files *files, struct disk **ret_disk,
-		      struct error *e)
+                      struct error *e)
 {
 	int r = open_with(&vmdk_format, whole, files, ret_disk, e);
 
@@ -102,7 +102,7 @@ int disk_open(struct file *file, const struct files *files, struct disk **ret_di
 }
 
 int disk_open_as(const char *name, struct file *file, const struct files *files, struct disk **ret_disk,
-		 struct error *e)
+                 struct error *e)
 {
 	for (const struct disk_format *const *format = disk_formats; *format; format++)
 		if (strcmp((*format)->name, name) == 0)
@@ -111,7 +111,7 @@ int disk_open_as(const char *name, struct file *file, const struct files *files,
 }
 
 int disk_map(struct disk *disk, uint64_t offset, uint64_t length, struct disk_extent *ret_extent,
-	     struct disk **ret_owner)
+             struct disk **ret_owner)
 {
 	if (length == 0 || !range_within(offset, length, disk->capacity))
 		return -EINVAL;
@@ -229,10 +229,10 @@ int disk_truncated(struct error *e, const char *name, uint64_t size, uint64_t ne
 		return error_set(e, -ENODATA, "%s ends too early, after %s %s; %s", name, has.number, has.unit, advice);
 	if (strcmp(has.unit, needs.unit) != 0)
 		return error_set(e, -ENODATA, "%s ends after %s %s of %s %s; %s", name, has.number, has.unit,
-				 needs.number, needs.unit, advice);
+		                 needs.number, needs.unit, advice);
 	if (strcmp(has.number, needs.number) != 0)
 		return error_set(e, -ENODATA, "%s ends after %s of %s %s; %s", name, has.number, needs.number,
-				 needs.unit, advice);
+		                 needs.unit, advice);
 	return error_set(e, -ENODATA, "%s ends after %llu of %llu bytes; %s", name, (unsigned long long)size,
-			 (unsigned long long)needed, advice);
+	                 (unsigned long long)needed, advice);
 }

@@ -66,10 +66,11 @@ int disk_open(struct file *file, const struct files *files, struct disk **ret_di
 
 /* Opens with a given format, by its name in the table of disk_formats.c. */
 int disk_open_as(const char *format, struct file *file, const struct files *files, struct disk **ret_disk,
-		 struct error *e);
+                 struct error *e);
 
 /* As format->map, but never answers PARENT: follows the chain. ret_owner (may be NULL) is the disk whose unpack() fits. */
-int disk_map(struct disk *disk, uint64_t offset, uint64_t length, struct disk_extent *ret_extent, struct disk **ret_owner);
+int disk_map(struct disk *disk, uint64_t offset, uint64_t length, struct disk_extent *ret_extent,
+             struct disk **ret_owner);
 
 /* Reads through map and unpack, one extent after the other; for --dump, tests and headers, not for the guest. */
 int disk_read(struct disk *disk, uint64_t offset, void *buffer, size_t length);

@@ -57,6 +57,6 @@ int disk_refuse_foreign(const struct file *file, const uint8_t *head, size_t hea
 		if (range_within(foreign[i].offset, foreign[i].length, head_length) &&
 		    memcmp(head + foreign[i].offset, foreign[i].signature, foreign[i].length) == 0)
 			return error_set(e, foreign[i].code, "%s is %s. %s", file->name, foreign[i].what,
-					 foreign[i].advice);
+			                 foreign[i].advice);
 	return 0;
 }

@@ -33,14 +33,14 @@ int file_read(const struct file *f, uint64_t offset, void *buffer, size_t length
 }
 
 int file_window(const struct file *f, uint64_t offset, uint64_t length, const char *name, struct file *ret_file,
-		struct error *e)
+                struct error *e)
 {
 	int fd;
 
 	if (!range_within(offset, length, f->size))
 		return error_set(e, -ERANGE, "%s: bytes %llu to %llu are needed, but the file ends at %llu", f->name,
-				 (unsigned long long)offset, (unsigned long long)(offset + length),
-				 (unsigned long long)f->size);
+		                 (unsigned long long)offset, (unsigned long long)(offset + length),
+		                 (unsigned long long)f->size);
 	fd = fcntl(f->fd, F_DUPFD_CLOEXEC, 0);
 	if (fd < 0)
 		return error_set(e, -errno, "%s: %s", f->name, strerror(errno));

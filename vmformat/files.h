@@ -28,7 +28,7 @@ int file_read(const struct file *f, uint64_t offset, void *buffer, size_t length
 
 /* A second handle of the same window (dup), or of a part of it. -ERANGE when the part is not inside. */
 int file_window(const struct file *f, uint64_t offset, uint64_t length, const char *name, struct file *ret_file,
-		struct error *e);
+                struct error *e);
 
 /* Wraps fd (taken over on success) with its size by fstat. -EINVAL unless it is a regular file. */
 int file_from_fd(int fd, const char *name, struct file *ret_file, struct error *e);

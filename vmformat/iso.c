@@ -108,7 +108,7 @@ static void put_character(char *label, uint32_t c)
 		snprintf(label + at, 3, "%c%c", (int)(0xc0 | c >> 6), (int)(0x80 | (c & 0x3f)));
 	else if (c >= 0x800 && at + 3 < ISO_LABEL_SIZE)
 		snprintf(label + at, 4, "%c%c%c", (int)(0xe0 | c >> 12), (int)(0x80 | (c >> 6 & 0x3f)),
-			 (int)(0x80 | (c & 0x3f)));
+		         (int)(0x80 | (c & 0x3f)));
 }
 
 /* bytes: 8 bits (Latin 1) or 16 bits (UCS-2, big endian) per character; padded with blanks or zeros. */

@@ -59,7 +59,7 @@ struct line {
 static int line_error(const struct line *line, struct error *e, const char *what)
 {
 	return error_set(e, -EINVAL, "%s, line %u: %s. A line of a manifest is: SHA256(name)= digits", line->name,
-			 line->number, what);
+	                 line->number, what);
 }
 
 /* "SHA256", "sha-256" */
@@ -188,7 +188,7 @@ static int parse_lines(struct manifest *m, const char *text, const char *end, co
 }
 
 int manifest_parse(const char *text, size_t length, const char *name, const struct files *files,
-		   struct manifest **ret_manifest, struct error *e)
+                   struct manifest **ret_manifest, struct error *e)
 {
 	static const char byte_order_mark[] = "\xef\xbb\xbf";
 	struct manifest *m = calloc(1, sizeof(*m));
@@ -251,7 +251,7 @@ static int begin_file(struct manifest *m, struct error *e)
 		return error_set(e, -ENOMEM, "%s: out of memory", entry->name);
 	if (!EVP_DigestInit_ex(m->hash, entry->algorithm->method(), NULL))
 		return error_set(e, -ENOTSUP, "%s cannot be checked: this system has no %s", entry->name,
-				 entry->algorithm->name);
+		                 entry->algorithm->name);
 	return 0;
 }
 
@@ -272,9 +272,9 @@ static int compare_digest(struct manifest *m, struct error *e)
 		return error_set(e, -EIO, "%s cannot be checked", entry->name);
 	if (memcmp(digest, entry->digest, entry->algorithm->length))
 		return error_set(e, -EBADMSG,
-				 "%s is not what its maker published: its %s digest differs from the "
-				 "manifest's. It was damaged or changed on its way. Download it again.",
-				 m->file.name, entry->algorithm->name);
+		                 "%s is not what its maker published: its %s digest differs from the "
+		                 "manifest's. It was damaged or changed on its way. Download it again.",
+		                 m->file.name, entry->algorithm->name);
 	return 0;
 }
 
@@ -287,7 +287,7 @@ static int read_on(struct manifest *m, size_t *budget, struct error *e)
 
 		if (r < 0)
 			return error_set(e, r, "%s cannot be read at byte %llu: %s", m->file.name,
-					 (unsigned long long)m->offset, strerror(-r));
+			                 (unsigned long long)m->offset, strerror(-r));
 		if (!EVP_DigestUpdate(m->hash, m->buffer, length))
 			return error_set(e, -EIO, "%s cannot be checked", m->file.name);
 		m->offset += length;

@@ -17,11 +17,11 @@ struct manifest;
 
 /* Parses text. files resolves the names in it and must outlive the manifest. */
 int manifest_parse(const char *text, size_t length, const char *name, const struct files *files,
-		   struct manifest **ret_manifest, struct error *e);
+                   struct manifest **ret_manifest, struct error *e);
 void manifest_free(struct manifest *m);
 
-unsigned manifest_count(const struct manifest *m);           /* files listed */
-uint64_t manifest_bytes_done(const struct manifest *m);      /* read so far */
+unsigned manifest_count(const struct manifest *m);      /* files listed */
+uint64_t manifest_bytes_done(const struct manifest *m); /* read so far */
 
 /* Reads and hashes up to `budget` bytes. 1: more to do. 0: all digests are right. -EBADMSG: e names the file whose content
  * does not match; -ENOENT a listed file is missing; other negative errno: it could not be read. After an error the next

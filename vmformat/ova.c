@@ -147,7 +147,7 @@ static char *header_name(const uint8_t *header)
 static int damaged(struct walk *w, const char *what)
 {
 	return error_set(w->e, -EINVAL, "%s is damaged at byte %llu: %s. Download it again.", w->ova->tar.name,
-			 (unsigned long long)w->offset, what);
+	                 (unsigned long long)w->offset, what);
 }
 
 /* ---- extension headers ---- */
@@ -166,7 +166,7 @@ static int read_extension(struct walk *w, uint64_t size, char **ret_text)
 	if (r < 0) {
 		free(text);
 		return error_set(w->e, r, "%s cannot be read at byte %llu: %s", w->ova->tar.name,
-				 (unsigned long long)w->offset, strerror(-r));
+		                 (unsigned long long)w->offset, strerror(-r));
 	}
 	text[size] = '\0';
 	*ret_text = text;
@@ -250,7 +250,7 @@ static const char *plain_name(const char *name)
 }
 
 static const struct member *find_exactly(const struct ova *ova, const char *name,
-					 int (*compare)(const char *, const char *))
+                                         int (*compare)(const char *, const char *))
 {
 	for (unsigned i = 0; i < ova->count; i++)
 		if (!compare(ova->members[i].name, name))
@@ -279,7 +279,7 @@ static int add_member(struct walk *w, const char *name, uint64_t size)
 	if (!members)
 		return -ENOMEM;
 	ova->members = members;
-	members[ova->count] = (struct member) { strdup(name), w->offset + BLOCK, size };
+	members[ova->count] = (struct member){ strdup(name), w->offset + BLOCK, size };
 	return members[ova->count].name ? (int)(ova->count++, 0) : -ENOMEM;
 }
 
@@ -292,9 +292,9 @@ static int read_member(struct walk *w, char type, uint64_t size)
 		return -ENOMEM;
 	if (type == 'S' || w->is_sparse)
 		r = error_set(w->e, -ENOTSUP,
-			      "%s: %s is stored as a sparse file, which is not played. Unpack the "
-			      "package (tar -xf) and open its .ovf.",
-			      w->ova->tar.name, name);
+		              "%s: %s is stored as a sparse file, which is not played. Unpack the "
+		              "package (tar -xf) and open its .ovf.",
+		              w->ova->tar.name, name);
 	else if (type == '0' || type == '\0' || type == '7')
 		r = add_member(w, name, size);
 	else if (type != '5')
@@ -321,14 +321,14 @@ static int read_header(struct walk *w)
 	r = file_read(tar, w->offset, w->header, BLOCK);
 	if (r < 0)
 		return error_set(w->e, r, "%s cannot be read at byte %llu: %s", tar->name,
-				 (unsigned long long)w->offset, strerror(-r));
+		                 (unsigned long long)w->offset, strerror(-r));
 	if (is_zero_block(w->header))
 		return 1;
 	if (!checksum_fits(w->header))
 		return damaged(w, "this is no header of a tar (its checksum is wrong)");
 	if (++w->headers > MAX_MEMBERS)
 		return error_set(w->e, -EFBIG, "%s has more than %u files, more than any package", tar->name,
-				 MAX_MEMBERS);
+		                 MAX_MEMBERS);
 	return 0;
 }
 
@@ -430,9 +430,9 @@ static int read_ovf(struct appliance *a, const struct ova *ova, struct error *e)
 
 	if (!member)
 		return error_set(e, -EINVAL,
-				 "%s is a tar without an .ovf in it, so nothing describes a machine. "
-				 "Unpack it (tar -xf) and open what is inside.",
-				 ova->tar.name);
+		                 "%s is a tar without an .ovf in it, so nothing describes a machine. "
+		                 "Unpack it (tar -xf) and open what is inside.",
+		                 ova->tar.name);
 	if (count > 1)
 		appliance_remark(a, 0, member->name, "The package has %u .ovf texts; the first one is played.", count);
 	r = open_member(ova, member, &file, e);
@@ -450,7 +450,7 @@ static int parse_manifest(struct appliance *a, struct ova *ova, const struct mem
 
 	if (!text)
 		return error_set(e, -EFBIG, "%s: %llu bytes are too many", member->name,
-				 (unsigned long long)member->size);
+		                 (unsigned long long)member->size);
 	r = file_read(&ova->tar, member->offset, text, (size_t)member->size);
 	if (!r)
 		r = manifest_parse(text, (size_t)member->size, member->name, &a->inner, &ova->manifest, e);
@@ -471,7 +471,7 @@ static void read_manifest(struct appliance *a, struct ova *ova)
 	certificate = find_ending(ova, ".cert", &count);
 	if (certificate)
 		appliance_remark(a, 0, certificate->name,
-				 "The certificate is not checked: who signed this is not known.");
+		                 "The certificate is not checked: who signed this is not known.");
 }
 
 static void free_ova(void *container)
@@ -497,7 +497,7 @@ int ova_open(struct appliance *a, const struct file *source, const struct files 
 	ova->tar = FILE_CLOSED;
 	a->container = ova;
 	a->container_free = free_ova;
-	a->inner = (struct files) { .open = open_inner, .context = a };
+	a->inner = (struct files){ .open = open_inner, .context = a };
 	r = file_window(source, 0, source->size, source->name, &ova->tar, e);
 	if (!r)
 		r = index_members(a, ova, e);

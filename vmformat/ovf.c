@@ -136,10 +136,10 @@ static int choose_system(struct ovf *o)
 
 	if (count == 0)
 		return ovf_error(o, o->envelope, -EINVAL,
-				 "no machine is described (there is no VirtualSystem). Is this the whole package?");
+		                 "no machine is described (there is no VirtualSystem). Is this the whole package?");
 	if (entities > MAX_ENTITIES)
 		return ovf_error(o, o->envelope, -EFBIG, "%u machines are more than any package has (the limit is %u).",
-				 entities, MAX_ENTITIES);
+		                 entities, MAX_ENTITIES);
 	while (chosen && !is_system(chosen))
 		chosen = first_to_start(o, chosen);
 	o->system = chosen ? chosen : first; /* a collection that starts first may be empty */
@@ -147,8 +147,8 @@ static int choose_system(struct ovf *o)
 	id = ovf_attribute(o, o->system, "id");
 	if (count > 1)
 		ovf_remark(o, o->system, "VirtualSystemCollection",
-			   "The package has %u machines; \"%s\", which starts first, is played.", count,
-			   *name || !id ? name : id);
+		           "The package has %u machines; \"%s\", which starts first, is played.", count,
+		           *name || !id ? name : id);
 	return 0;
 }
 
@@ -167,11 +167,11 @@ static int choose_hardware(struct ovf *o)
 	o->machine = ovf_child(o->system, "Machine");
 	if (!o->hardware && !o->machine)
 		return ovf_error(o, o->system, -EINVAL,
-				 "the machine has no VirtualHardwareSection, so nothing says what "
-				 "it is made of. Export it again.");
+		                 "the machine has no VirtualHardwareSection, so nothing says what "
+		                 "it is made of. Export it again.");
 	if (first && ovf_next_section(first, "VirtualHardwareSection"))
 		ovf_remark(o, o->hardware, "VirtualHardwareSection",
-			   "There are several descriptions of the hardware; this one is played.");
+		           "There are several descriptions of the hardware; this one is played.");
 	return 0;
 }
 
@@ -194,8 +194,8 @@ static void choose_configuration(struct ovf *o)
 	o->configuration = ovf_attribute(o, best, "id");
 	if (count > 1)
 		ovf_remark(o, best, "DeploymentOptionSection",
-			   "There are %u configurations; the default one, \"%s\", is played.", count,
-			   o->configuration ? o->configuration : "");
+		           "There are %u configurations; the default one, \"%s\", is played.", count,
+		           o->configuration ? o->configuration : "");
 }
 
 /* Sections that are read, or that say nothing about the machine. Others are a remark, unless they may be ignored. */
@@ -237,7 +237,7 @@ static void remark_on_sections(struct ovf *o, const xmlNode *parent)
 
 		if (!is_known_section(n) && !(required && (!strcasecmp(required, "false") || !strcmp(required, "0"))))
 			ovf_remark(o, n, ovf_is(n, "Section") && type ? type : (const char *)n->name,
-				   "This section is not known, and not honoured.");
+			           "This section is not known, and not honoured.");
 	}
 	if (parent == o->envelope && ovf_child_section(parent, "VirtualHardwareSection"))
 		ovf_remark(o, parent, "VirtualHardwareSection", "One that is outside of a machine says nothing.");
@@ -272,7 +272,7 @@ static const char *product_line(struct ovf *o)
 	if (!*product)
 		return "";
 	if (asprintf(&line, "%s%s%s%s%s%s", product, *version ? " " : "", version, *vendor ? " (" : "", vendor,
-		     *vendor ? ")" : "") < 0) {
+	             *vendor ? ")" : "") < 0) {
 		o->failed = -ENOMEM;
 		return "";
 	}
@@ -293,10 +293,10 @@ static int set_first(char **field, const char *const *texts, size_t count)
 static int read_names(struct ovf *o)
 {
 	const char *names[] = { ovf_child_text(o, o->system, "Name"), ovf_attribute(o, o->machine, "name"),
-				ovf_attribute(o, o->system, "id") };
+		                ovf_attribute(o, o->system, "id") };
 	const xmlNode *annotation = ovf_child_section(o->system, "AnnotationSection");
 	const char *annotations[] = { ovf_child_text(o, annotation, "Annotation"),
-				      ovf_child_text(o, o->machine, "Description"), product_line(o) };
+		                      ovf_child_text(o, o->machine, "Description"), product_line(o) };
 	int r = set_first(&o->a->name, names, ARRAY_SIZE(names));
 
 	o->a->origin = find_origin(o);
@@ -313,8 +313,8 @@ static int find_envelope(struct ovf *o, xmlDoc *doc)
 	for (const xmlNode *n = ovf_child(o->envelope, NULL); n; n = ovf_next(n, NULL))
 		if (ovf_is(n, "EncryptionSection") || ovf_is(n, "EncryptedData"))
 			return ovf_error(o, n, -ENOTSUP,
-					 "the package is encrypted. Have it decrypted by the program "
-					 "that made it, then open it again.");
+			                 "the package is encrypted. Have it decrypted by the program "
+			                 "that made it, then open it again.");
 	return 0;
 }
 
@@ -326,7 +326,7 @@ static int settle_cores(struct ovf *o)
 	if (a->cores_per_socket >= 1 && a->cores_per_socket <= a->cpus && a->cpus % a->cores_per_socket == 0)
 		return 0;
 	ovf_remark(o, o->hardware, "CoresPerSocket", "%u CPUs cannot have %u cores in a socket; 1 is assumed.", a->cpus,
-		   a->cores_per_socket);
+	           a->cores_per_socket);
 	a->cores_per_socket = 1;
 	return 0;
 }
@@ -335,7 +335,7 @@ static int describe(struct ovf *o, xmlDoc *doc)
 {
 	static int (*const parts[])(
 		struct ovf *) = { choose_system,  choose_hardware,  read_sections,  ovf_read_references, read_names,
-				  ovf_read_guest, ovf_read_machine, ovf_read_items, ovf_read_settings,	 settle_cores };
+		                  ovf_read_guest, ovf_read_machine, ovf_read_items, ovf_read_settings,   settle_cores };
 	int r = find_envelope(o, doc);
 
 	if (!r)
@@ -356,7 +356,7 @@ static int read_whole(const struct file *source, size_t limit, const char *what,
 
 	if (source->size > limit)
 		return error_set(e, -EFBIG, "%s: %llu bytes are too many for %s (the limit is %zu)", source->name,
-				 (unsigned long long)source->size, what, limit);
+		                 (unsigned long long)source->size, what, limit);
 	text = malloc((size_t)source->size + 1);
 	r = text ? file_read(source, 0, text, (size_t)source->size) : -ENOMEM;
 	if (r < 0) {
@@ -385,7 +385,7 @@ int ovf_read(struct appliance *a, const struct file *source, const struct files 
 	if (!r) {
 		if (damaged)
 			appliance_remark(a, 0, "encoding",
-					 "Some characters are not in the encoding that the text names.");
+			                 "Some characters are not in the encoding that the text names.");
 		r = describe(&o, doc);
 		xmlFreeDoc(doc);
 	}
@@ -410,7 +410,7 @@ static char *manifest_name(const struct file *source)
 	char *name;
 
 	return asprintf(&name, "%.*s.mf", (int)(dot && dot != base ? dot - base : (int)strlen(base)), base) < 0 ? NULL
-														: name;
+	                                                                                                        : name;
 }
 
 /* No manifest is no fault, and one that cannot be read is no reason not to play. */

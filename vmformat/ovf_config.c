@@ -20,7 +20,7 @@ static struct setting setting_of(struct ovf *o, const xmlNode *node)
 {
 	const char *key = ovf_attribute(o, node, "key"), *value = ovf_attribute(o, node, "value");
 
-	return (struct setting) { node, key ? key : "", value ? value : "" };
+	return (struct setting){ node, key ? key : "", value ? value : "" };
 }
 
 /* ---- vmw:Config ---- */
@@ -206,7 +206,7 @@ static int read_boot_order(struct ovf *o)
 		for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 			if (type && !strcasecmp(type, words[i].type) && !strstr(order, words[i].meaning))
 				snprintf(order + strlen(order), sizeof(order) - strlen(order), "%s%s",
-					 *order ? "," : "", words[i].meaning);
+				         *order ? "," : "", words[i].meaning);
 	}
 	return *order ? appliance_set_text(&o->a->boot_order, order) : 0;
 }

@@ -45,7 +45,7 @@ static int read_files(struct ovf *o)
 
 	if (count > OVF_MAX_FILES)
 		return ovf_error(o, references, -EFBIG, "%u files are more than any package has (the limit is %u).",
-				 count, OVF_MAX_FILES);
+		                 count, OVF_MAX_FILES);
 	o->package_files = calloc(count + 1, sizeof(*o->package_files));
 	if (!o->package_files)
 		return -ENOMEM;
@@ -59,7 +59,7 @@ static int read_files(struct ovf *o)
 		else if (find_file(o, id))
 			ovf_remark(o, n, id, "This id is used twice; the first file of that id counts.");
 		else
-			o->package_files[o->file_count++] = (struct ovf_file) { n, id };
+			o->package_files[o->file_count++] = (struct ovf_file){ n, id };
 	}
 	return 0;
 }
@@ -73,7 +73,7 @@ static void read_disk(struct ovf *o, xmlNode *node)
 	else if (find_disk(o, id))
 		ovf_remark(o, node, id, "This diskId is used twice; the first disk of that id counts.");
 	else
-		o->disks[o->disk_count++] = (struct ovf_disk) { node, id, ovf_attribute(o, node, "uuid") };
+		o->disks[o->disk_count++] = (struct ovf_disk){ node, id, ovf_attribute(o, node, "uuid") };
 }
 
 /* DSP0243 has the section in the envelope only; some writers put it into the machine. */
@@ -99,7 +99,7 @@ int ovf_read_references(struct ovf *o)
 		return r;
 	if (count > OVF_MAX_DISKS)
 		return ovf_error(o, section, -EFBIG, "%u disks are more than any package has (the limit is %u).", count,
-				 OVF_MAX_DISKS);
+		                 OVF_MAX_DISKS);
 	o->disks = calloc(count + 1, sizeof(*o->disks));
 	if (!o->disks)
 		return -ENOMEM;
@@ -288,22 +288,22 @@ static int set_file(struct ovf *o, struct appliance_drive *drive, const struct o
 
 	if (!href || !*href)
 		return ovf_error(o, file->node, -EINVAL,
-				 "the file \"%s\" has no name (href). Export the machine again.", file->id);
+		                 "the file \"%s\" has no name (href). Export the machine again.", file->id);
 	if (is_url(href))
 		return ovf_error(o, file->node, -ENOTSUP,
-				 "the file %s is on the network, where nothing is fetched from. "
-				 "Download it into the folder of this OVF, and write its bare name here.",
-				 href);
+		                 "the file %s is on the network, where nothing is fetched from. "
+		                 "Download it into the folder of this OVF, and write its bare name here.",
+		                 href);
 	if (ovf_attribute(o, file->node, "chunkSize"))
 		return ovf_error(o, file->node, -ENOTSUP,
-				 "the file %s comes in chunks, which are not played. Put them "
-				 "together (cat '%s'.* > '%s'), and remove chunkSize here.",
-				 href, href, href);
+		                 "the file %s comes in chunks, which are not played. Put them "
+		                 "together (cat '%s'.* > '%s'), and remove chunkSize here.",
+		                 href, href, href);
 	if (compression && *compression && strcasecmp(compression, "identity"))
 		return ovf_error(o, file->node, -ENOTSUP,
-				 "the file %s is compressed (%s), which is not played. Unpack "
-				 "it (gunzip), write its new name here, and remove the compression.",
-				 href, compression);
+		                 "the file %s is compressed (%s), which is not played. Unpack "
+		                 "it (gunzip), write its new name here, and remove the compression.",
+		                 href, compression);
 	drive->backing = BACKING_IMAGE;
 	return appliance_set_text(&drive->file, decoded_href(o, href));
 }
@@ -317,17 +317,17 @@ int ovf_set_disk(struct ovf *o, struct appliance_drive *drive, const struct ovf_
 
 	if (parent && *parent)
 		return ovf_error(o, disk->node, -ENOTSUP,
-				 "the disk \"%s\" holds only what differs from the disk \"%s\", "
-				 "which is not played. Deploy the package and export it again.",
-				 disk->id, parent);
+		                 "the disk \"%s\" holds only what differs from the disk \"%s\", "
+		                 "which is not played. Deploy the package and export it again.",
+		                 disk->id, parent);
 	if (!sized)
 		drive->capacity = 0;
 	if (!reference || !*reference) {
 		if (!sized || !drive->capacity)
 			return ovf_error(o, disk->node, -EINVAL,
-					 "the disk \"%s\" has neither a file nor a capacity that "
-					 "is a number.",
-					 disk->id);
+			                 "the disk \"%s\" has neither a file nor a capacity that "
+			                 "is a number.",
+			                 disk->id);
 		drive->backing = BACKING_BLANK;
 		return 0;
 	}
@@ -336,9 +336,9 @@ int ovf_set_disk(struct ovf *o, struct appliance_drive *drive, const struct ovf_
 	file = find_file(o, reference);
 	if (!file)
 		return ovf_error(o, disk->node, -EINVAL,
-				 "the disk \"%s\" is in the file \"%s\", which the References do "
-				 "not list.",
-				 disk->id, reference);
+		                 "the disk \"%s\" is in the file \"%s\", which the References do "
+		                 "not list.",
+		                 disk->id, reference);
 	return set_file(o, drive, file);
 }
 
@@ -363,7 +363,7 @@ int ovf_set_backing(struct ovf *o, struct appliance_drive *drive, const char *ho
 		return set_file(o, drive, file);
 	if (disk_id || file_id || drive->kind == DRIVE_DISK)
 		return ovf_error(o, asker, -EINVAL, "the device names \"%s\", which this OVF does not have.",
-				 host_resource);
+		                 host_resource);
 	drive->backing = BACKING_HOST;
 	ovf_remark(o, asker, host_resource, "This is a device of the host, which is not opened; the drive is empty.");
 	return appliance_set_text(&drive->file, host_resource);

@@ -133,7 +133,7 @@ static const struct {
 static const struct {
 	const char *vcenter, *vmx;
 } vcenter_guests[] = {
-	{ "winlonghorn", "longhorn" },	     { "windows7server", "windows7srv" }, { "windows8server", "windows8srv" },
+	{ "winlonghorn", "longhorn" },       { "windows7server", "windows7srv" }, { "windows8server", "windows8srv" },
 	{ "windows9server", "windows9srv" }, { "vmwarephoton", "vmware-photon" },
 };
 
@@ -164,7 +164,7 @@ static int set_vcenter_guest(struct ovf *o, const char *type)
 
 	if (strlen(type) >= sizeof(name))
 		return appliance_set_text(&o->a->guest_os,
-					  type); /* no name that is known; a cut one may not be UTF-8 */
+		                          type); /* no name that is known; a cut one may not be UTF-8 */
 	strcpy(name, type);
 	for (char *p = name; *p; p++)
 		*p = (char)tolower((unsigned char)*p);

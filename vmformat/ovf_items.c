@@ -131,7 +131,7 @@ static void collect(struct items *items, const struct item *item)
 	}
 	if (same)
 		ovf_remark(items->o, item->node, item->label, "Its InstanceID %s is that of another item, too.",
-			   item->id);
+		           item->id);
 	items->list[items->count++] = *item;
 }
 
@@ -144,7 +144,7 @@ static int collect_all(struct items *items)
 		count += is_item(n);
 	if (count > OVF_MAX_ITEMS)
 		return ovf_error(o, o->hardware, -EFBIG, "%u items are more than any machine has (the limit is %u).",
-				 count, OVF_MAX_ITEMS);
+		                 count, OVF_MAX_ITEMS);
 	items->list = calloc(count + 1, sizeof(*items->list));
 	if (!items->list)
 		return -ENOMEM;
@@ -159,8 +159,8 @@ static int collect_all(struct items *items)
 			collect(items, &item);
 		else
 			ovf_remark(o, n, item.label,
-				   "It does not say what kind of device it is (ResourceType); it is left "
-				   "out.");
+			           "It does not say what kind of device it is (ResourceType); it is left "
+			           "out.");
 	}
 	return 0;
 }
@@ -218,8 +218,8 @@ static const struct model_word *find_word(const struct model_word *table, size_t
 static int leave_out(struct items *items, struct item *item)
 {
 	ovf_remark(items->o, item->node, item->label,
-		   "A device of type %s%s%s is not part of the machine that is played%s.", item->type_text,
-		   *item->subtype ? ", " : "", item->subtype, item->required ? "; the guest may miss it" : "");
+	           "A device of type %s%s%s is not part of the machine that is played%s.", item->type_text,
+	           *item->subtype ? ", " : "", item->subtype, item->required ? "; the guest may miss it" : "");
 	return 0;
 }
 
@@ -243,16 +243,16 @@ static int read_memory(struct items *items, struct item *item)
 
 	if (!*item->quantity) {
 		ovf_remark(o, item->node, item->label, "The text does not say how much; %llu MiB are assumed.",
-			   (unsigned long long)(o->a->memory >> 20));
+		           (unsigned long long)(o->a->memory >> 20));
 		return 0;
 	}
 	if (!ovf_number(item->quantity, &quantity))
 		return ovf_error(o, item->node, -EINVAL, "the memory's VirtualQuantity \"%s\" is no whole number.",
-				 item->quantity);
+		                 item->quantity);
 	if (*item->units && !ovf_unit_factor(item->units, &factor)) {
 		factor = 1u << 20;
 		ovf_remark(o, item->node, item->label, "The unit \"%s\" is not known; megabytes are assumed.",
-			   item->units);
+		           item->units);
 	} else if (!*item->units && quantity < 1u << 20) {
 		factor = 1u << 20; /* bytes, by DSP0004; but nobody means a machine of less than 1 MiB */
 	}
@@ -284,13 +284,13 @@ static struct ovf_controller_kind controller_kind(struct items *items, const str
 	struct ovf *o = items->o;
 
 	if (item->type == RESOURCE_IDE)
-		return (struct ovf_controller_kind) { APPLIANCE_IDE, "piix4" };
+		return (struct ovf_controller_kind){ APPLIANCE_IDE, "piix4" };
 	if (word)
-		return (struct ovf_controller_kind) { word->bus, word->model };
+		return (struct ovf_controller_kind){ word->bus, word->model };
 	if (*item->subtype)
 		ovf_remark(o, item->node, item->label, "The controller \"%s\" is not known; the guest gets %s.",
-			   item->subtype, ovf_default_model(APPLIANCE_SCSI));
-	return (struct ovf_controller_kind) { APPLIANCE_SCSI, ovf_default_model(APPLIANCE_SCSI) };
+		           item->subtype, ovf_default_model(APPLIANCE_SCSI));
+	return (struct ovf_controller_kind){ APPLIANCE_SCSI, ovf_default_model(APPLIANCE_SCSI) };
 }
 
 static int read_controller(struct items *items, struct item *item)
@@ -319,7 +319,7 @@ static int read_controller(struct items *items, struct item *item)
 static int read_other_storage(struct items *items, struct item *item)
 {
 	return find_word(storage_words, ARRAY_SIZE(storage_words), item->subtype) ? read_controller(items, item)
-										  : leave_out(items, item);
+	                                                                          : leave_out(items, item);
 }
 
 static struct appliance_drive *place_drive(struct items *items, struct item *item, enum appliance_drive_kind kind)
@@ -334,10 +334,10 @@ static struct appliance_drive *place_drive(struct items *items, struct item *ite
 			parent = NULL; /* where every guest finds a CD drive */
 		unit = -1;
 		ovf_remark(o, item->node, item->label, "It is on no controller of this machine; it is put on %s.",
-			   parent ? vmx_buses[parent->bus].name : "ide");
+		           parent ? vmx_buses[parent->bus].name : "ide");
 	}
 	return ovf_add_drive(o, kind, parent ? parent->bus : APPLIANCE_IDE, parent ? parent->number : 0, unit,
-			     item->label, item->node);
+	                     item->label, item->node);
 }
 
 /* A disk without an image may say how large a blank one is (DSP0243 section 8.2). */
@@ -357,8 +357,8 @@ static int read_disk(struct items *items, struct item *item)
 
 	if (!*item->host_resource && !blank_capacity(item, &capacity)) {
 		ovf_remark(o, item->node, item->label,
-			   "This disk names neither an image (HostResource) nor a capacity; it "
-			   "is left out.");
+		           "This disk names neither an image (HostResource) nor a capacity; it "
+		           "is left out.");
 		return 0;
 	}
 	drive = place_drive(items, item, DRIVE_DISK);
@@ -401,7 +401,7 @@ static const char *ethernet_model(struct items *items, const struct item *item)
 
 	if (!word && *item->subtype)
 		ovf_remark(items->o, item->node, item->label,
-			   "The network card \"%s\" is not known; the guest gets %s.", item->subtype, model);
+		           "The network card \"%s\" is not known; the guest gets %s.", item->subtype, model);
 	return word ? word->model : model;
 }
 
@@ -417,7 +417,7 @@ static int read_ethernet(struct items *items, struct item *item)
 	ovf_read_item_settings(o, item->node, &nic->pci_slot);
 	if (*item->connection && strcasecmp(item->connection, "nat") && strcasecmp(item->connection, "none"))
 		ovf_remark(o, item->node, item->label, "The network \"%s\" is not joined; the card gets NAT.",
-			   item->connection);
+		           item->connection);
 	if (ovf_normal_mac(item->address, mac) && appliance_set_text(&nic->mac, mac) < 0)
 		return -ENOMEM;
 	return appliance_set_text(&nic->network, item->connection);
@@ -449,7 +449,7 @@ static int read_sound(struct items *items, struct item *item)
 
 	if (!word && *item->subtype)
 		ovf_remark(o, item->node, item->label, "The sound card \"%s\" is not known; the guest gets %s.",
-			   item->subtype, model);
+		           item->subtype, model);
 	return appliance_set_text(&o->a->sound, model);
 }
 
@@ -518,7 +518,7 @@ int ovf_read_items(struct ovf *o)
 		r = read_item(&items, &items.list[i], false);
 	if (!r && !(o->settled & PART_MEMORY) && !count_of_type(&items, RESOURCE_MEMORY))
 		ovf_remark(o, o->hardware, "memory", "The text does not say how much; %llu MiB are assumed.",
-			   (unsigned long long)(o->a->memory >> 20));
+		           (unsigned long long)(o->a->memory >> 20));
 	if (!r && !o->a->drive_count)
 		ovf_remark(o, o->hardware, "drives", "The machine has no disk and no drive, so it starts nothing.");
 	free(items.list);

@@ -12,7 +12,7 @@
 
 #define MEMORY_STEP (4ull << 20) /* appliance.h; VMware's memsize is a multiple of it */
 #define MEMORY_MAX (24ull << 40) /* hardware version 18 and later */
-#define SCSI_OWN_ID 7u		 /* the adapter's own target */
+#define SCSI_OWN_ID 7u           /* the adapter's own target */
 
 /* ---- controllers ---- */
 
@@ -30,7 +30,7 @@ const char *ovf_default_model(enum appliance_bus bus)
 }
 
 struct appliance_controller *ovf_add_controller(struct ovf *o, struct ovf_controller_kind kind, int number,
-						const xmlNode *node)
+                                                const xmlNode *node)
 {
 	unsigned limit = vmx_buses[kind.bus].controllers, n = number < 0 ? 0 : (unsigned)number;
 	struct appliance_controller *added;
@@ -91,7 +91,7 @@ static bool find_free_place(const struct ovf *o, enum appliance_bus bus, unsigne
 }
 
 struct appliance_drive *ovf_add_drive(struct ovf *o, enum appliance_drive_kind kind, enum appliance_bus bus,
-				      unsigned controller, int unit, const char *label, const xmlNode *node)
+                                      unsigned controller, int unit, const char *label, const xmlNode *node)
 {
 	unsigned place = unit < 0 ? 0 : (unsigned)unit;
 	struct appliance_drive *drive;
@@ -103,15 +103,15 @@ struct appliance_drive *ovf_add_drive(struct ovf *o, enum appliance_drive_kind k
 	if (unit < 0 || !is_free(o, bus, controller, place)) {
 		if (!find_free_place(o, bus, &controller, &place)) {
 			ovf_remark(o, node, label, "There is no room for it on any %s controller; it is left out.",
-				   vmx_buses[bus].name);
+			           vmx_buses[bus].name);
 			return NULL;
 		}
 		if (unit >= 0)
 			ovf_remark(o, node, label, "Its place does not exist or is taken; it is at %s%u:%u instead.",
-				   vmx_buses[bus].name, controller, place);
+			           vmx_buses[bus].name, controller, place);
 	}
 	if (!find_controller(o, bus, controller) &&
-	    !ovf_add_controller(o, (struct ovf_controller_kind) { bus, ovf_default_model(bus) }, (int)controller, node))
+	    !ovf_add_controller(o, (struct ovf_controller_kind){ bus, ovf_default_model(bus) }, (int)controller, node))
 		return NULL;
 	drive = appliance_add_drive(o->a, kind, bus, controller, place);
 	if (!drive && o->a->drive_count < APPLIANCE_MAX_DRIVES)
@@ -180,7 +180,7 @@ int ovf_set_memory(struct ovf *o, uint64_t bytes, const xmlNode *node)
 {
 	if (bytes == 0 || bytes > MEMORY_MAX)
 		return ovf_error(o, node, -EINVAL, "%llu bytes of memory cannot be; 1 byte to 24 TiB are possible.",
-				 (unsigned long long)bytes);
+		                 (unsigned long long)bytes);
 	o->a->memory = (bytes + MEMORY_STEP - 1) / MEMORY_STEP * MEMORY_STEP;
 	return 0;
 }

@@ -50,11 +50,11 @@ struct ovf {
 	struct error *e;
 	const char *name; /* of the file, for errors */
 	xmlNode *envelope;
-	xmlNode *system;	   /* the VirtualSystem that is played */
-	xmlNode *hardware;	   /* its VirtualHardwareSection */
-	xmlNode *machine;	   /* its vbox:Machine, or NULL */
+	xmlNode *system;           /* the VirtualSystem that is played */
+	xmlNode *hardware;         /* its VirtualHardwareSection */
+	xmlNode *machine;          /* its vbox:Machine, or NULL */
 	const char *configuration; /* the default one, or NULL */
-	unsigned settled;	   /* enum ovf_part */
+	unsigned settled;          /* enum ovf_part */
 	struct ovf_file *package_files;
 	struct ovf_disk *disks;
 	unsigned file_count, disk_count;
@@ -68,7 +68,7 @@ struct ovf {
 /* Parses a text of any of the encodings that OVF writers use, within limits and without opening a file. *ret_damaged:
  * characters had to be replaced. Free with xmlFreeDoc(). */
 int ovf_parse_xml(const char *bytes, size_t length, const char *name, xmlDoc **ret_doc, bool *ret_damaged,
-		  struct error *e);
+                  struct error *e);
 
 bool ovf_is(const xmlNode *node, const char *name);
 /* "DiskSection": of that name, or OVF 0.9's <Section xsi:type="ovf:DiskSection_Type">. */
@@ -121,12 +121,12 @@ struct ovf_controller_kind {
 /* Adds the controller at the number that is asked for (-1: any), or at the next free one. NULL: there is no room, as a
  * remark says. */
 struct appliance_controller *ovf_add_controller(struct ovf *o, struct ovf_controller_kind kind, int number,
-						const xmlNode *node);
+                                                const xmlNode *node);
 const char *ovf_default_model(enum appliance_bus bus);
 /* Adds the drive at the unit that is asked for (-1: any), or at another one, as a remark says. NULL: no room (a
  * remark), or no memory (o->failed). The controller is added if it is not there. */
 struct appliance_drive *ovf_add_drive(struct ovf *o, enum appliance_drive_kind kind, enum appliance_bus bus,
-				      unsigned controller, int unit, const char *label, const xmlNode *node);
+                                      unsigned controller, int unit, const char *label, const xmlNode *node);
 struct appliance_drive *ovf_add_floppy(struct ovf *o, int unit, const char *label, const xmlNode *node);
 /* "00-0C-29-12-34-56", "000C29123456" -> "00:0c:29:12:34:56" */
 bool ovf_normal_mac(const char *text, char ret_mac[18]);

@@ -77,7 +77,7 @@ static int read_boot_order(struct ovf *o, const xmlNode *hardware)
 		for (size_t i = 0; i < ARRAY_SIZE(words); i++)
 			if (!strcasecmp(device, words[i].device) && !strstr(order, words[i].meaning))
 				snprintf(order + strlen(order), sizeof(order) - strlen(order), "%s%s",
-					 *order ? "," : "", words[i].meaning);
+				         *order ? "," : "", words[i].meaning);
 	}
 	return *order ? appliance_set_text(&o->a->boot_order, order) : 0;
 }
@@ -222,8 +222,8 @@ static int read_storage(struct ovf *o, const xmlNode *hardware)
 		return 0;
 	if (!knows_all_disks(o, storage)) {
 		ovf_remark(o, storage, "StorageControllers",
-			   "A disk here is not in the package's DiskSection; the drives "
-			   "are those of the VirtualHardwareSection.");
+		           "A disk here is not in the package's DiskSection; the drives "
+		           "are those of the VirtualHardwareSection.");
 		return 0;
 	}
 	o->settled |= PART_STORAGE;
@@ -239,8 +239,8 @@ static const char *nic_model(struct ovf *o, const xmlNode *adapter)
 	static const struct {
 		const char *type, *model;
 	} models[] = {
-		{ "82540EM", "e1000" },	   { "82543GC", "e1000" },   { "82545EM", "e1000" },
-		{ "82583V", "e1000e" },	   { "virtio", "virtio" },   { "virtio_1.0", "virtio" },
+		{ "82540EM", "e1000" },    { "82543GC", "e1000" },   { "82545EM", "e1000" },
+		{ "82583V", "e1000e" },    { "virtio", "virtio" },   { "virtio_1.0", "virtio" },
 		{ "Am79C970A", "vlance" }, { "Am79C973", "vlance" }, { "Am79C960", "vlance" },
 		{ "", "vlance" },
 	};
@@ -271,7 +271,7 @@ static const char *nic_network(struct ovf *o, const xmlNode *adapter)
 		if (ovf_child(adapter, networks[i].element)) {
 			if (strcmp(networks[i].network, "nat"))
 				ovf_remark(o, adapter, networks[i].element,
-					   "This network is not joined; the card gets NAT.");
+				           "This network is not joined; the card gets NAT.");
 			return networks[i].network;
 		}
 	return "";
@@ -366,7 +366,7 @@ static int read_serials(struct ovf *o, const xmlNode *hardware)
 		if (appliance_set_text(&serial->backing, "device") < 0)
 			return -ENOMEM;
 		ovf_remark(o, n, "UART", "The port is there, but not connected to \"%s\" of the host.",
-			   attribute_text(o, n, "path"));
+		           attribute_text(o, n, "path"));
 	}
 	return 0;
 }
@@ -386,9 +386,9 @@ static int remark_on_sharing(struct ovf *o, const xmlNode *hardware)
 
 int ovf_read_machine(struct ovf *o)
 {
-	static int (*const parts[])(struct ovf *, const xmlNode *) = { read_board,	 read_storage, read_network,
-								       read_sound,	 read_usb,     read_serials,
-								       remark_on_sharing };
+	static int (*const parts[])(struct ovf *, const xmlNode *) = { read_board,       read_storage, read_network,
+		                                                       read_sound,       read_usb,     read_serials,
+		                                                       remark_on_sharing };
 	const xmlNode *hardware = ovf_child(o->machine, "Hardware");
 	int r = 0;
 

@@ -90,7 +90,7 @@ static enum vmx_encoding find_encoding(const char *name)
 
 /* The text in UTF-8: the bytes themselves, or *ret_decoded for the caller to free. */
 static int decode(const char **bytes, size_t *length, const char *name, char **ret_decoded, bool *ret_damaged,
-		  struct error *e)
+                  struct error *e)
 {
 	char declared[32];
 	enum vmx_encoding encoding;
@@ -98,16 +98,16 @@ static int decode(const char **bytes, size_t *length, const char *name, char **r
 
 	if (nul)
 		return error_set(e, -EINVAL,
-				 "%s is damaged: there is a byte of zero at %zu, which no text has. "
-				 "Download it again.",
-				 name, (size_t)(nul - *bytes));
+		                 "%s is damaged: there is a byte of zero at %zu, which no text has. "
+		                 "Download it again.",
+		                 name, (size_t)(nul - *bytes));
 	declared_encoding(*bytes, *length, declared);
 	encoding = find_encoding(declared);
 	if (encoding == VMX_OTHER_ENCODING)
 		return error_set(e, -ENOTSUP,
-				 "%s, line 1: the encoding %s is not read. Convert the text to UTF-8 "
-				 "(iconv -f %s -t UTF-8), and name UTF-8 in its first line.",
-				 name, declared, declared);
+		                 "%s, line 1: the encoding %s is not read. Convert the text to UTF-8 "
+		                 "(iconv -f %s -t UTF-8), and name UTF-8 in its first line.",
+		                 name, declared, declared);
 	if (encoding == VMX_UTF_8 && utf8_valid(*bytes, *length))
 		return 0;
 	*ret_decoded = vmx_decode(encoding, *bytes, *length, ret_damaged);
@@ -164,7 +164,7 @@ static void on_doctype(void *context, const xmlChar *name, const xmlChar *id, co
 }
 
 static void on_start(void *context, const xmlChar *name, const xmlChar *prefix, const xmlChar *uri, int namespaces,
-		     const xmlChar **declared, int attributes, int defaulted, const xmlChar **values)
+                     const xmlChar **declared, int attributes, int defaulted, const xmlChar **values)
 {
 	struct guard *g = guard_of(context);
 
@@ -197,18 +197,18 @@ static int report(xmlParserCtxt *context, const char *name, bool ended, struct e
 	if (!cause || !cause->message)
 		return error_set(e, -EINVAL, "%s is no XML text.", name);
 	return error_set(e, -EINVAL, "%s, line %d, column %d: %.*s.%s", name, cause->line, cause->int2,
-			 (int)strcspn(cause->message, "\n"), cause->message,
-			 ended && cause->code != XML_ERR_TAG_NOT_FINISHED
-				 ? ""
-				 : " The text ends too early; the download was probably interrupted. "
-				   "Download it again.");
+	                 (int)strcspn(cause->message, "\n"), cause->message,
+	                 ended && cause->code != XML_ERR_TAG_NOT_FINISHED
+	                         ? ""
+	                         : " The text ends too early; the download was probably interrupted. "
+	                           "Download it again.");
 }
 
 static int parse(const char *bytes, size_t length, const char *encoding, const char *name, xmlDoc **ret_doc,
-		 struct error *e)
+                 struct error *e)
 {
 	const int options = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_NOBLANKS |
-			    XML_PARSE_NOCDATA | XML_PARSE_COMPACT | XML_PARSE_BIG_LINES | XML_PARSE_IGNORE_ENC;
+	                    XML_PARSE_NOCDATA | XML_PARSE_COMPACT | XML_PARSE_BIG_LINES | XML_PARSE_IGNORE_ENC;
 	xmlParserCtxt *context = xmlNewParserCtxt();
 	struct guard g = { 0 };
 	size_t end = length;
@@ -237,7 +237,7 @@ static int parse(const char *bytes, size_t length, const char *encoding, const c
 }
 
 int ovf_parse_xml(const char *bytes, size_t length, const char *name, xmlDoc **ret_doc, bool *ret_damaged,
-		  struct error *e)
+                  struct error *e)
 {
 	size_t skip = 0;
 	const char *encoding = find_utf16(bytes, length, &skip);
@@ -269,7 +269,7 @@ void ovf_warm_parser(void)
 	for (size_t i = 0; i < ARRAY_SIZE(encodings); i++) {
 		xmlDoc *doc = NULL;
 
-		e = (struct error) { 0 };
+		e = (struct error){ 0 };
 		if (parse(text, sizeof(text) - 1, encodings[i], "", &doc, &e) == 0)
 			xmlFreeDoc(doc); /* the others fail, having initialised what reports failures */
 	}

@@ -365,7 +365,10 @@ static uint64_t clusters_of(uint64_t offset, uint64_t length)
 static int overlay_map(struct disk *disk, uint64_t offset, uint64_t length, struct disk_extent *ret_extent)
 {
 	static const enum disk_extent_kind kinds[] = {
-		[ABSENT] = DISK_PARENT, [ZERO] = DISK_ZERO, [ALLOCATED_ZERO] = DISK_ZERO, [DATA] = DISK_DATA,
+		[ABSENT] = DISK_PARENT,
+		[ZERO] = DISK_ZERO,
+		[ALLOCATED_ZERO] = DISK_ZERO,
+		[DATA] = DISK_DATA,
 	};
 	struct qcow2 *q = disk->private;
 	struct run run = { ABSENT, 0, L2_ENTRIES - offset / CLUSTER % L2_ENTRIES };
@@ -432,8 +435,8 @@ static int relieve_cache(struct qcow2 *q)
 }
 
 /* Finds the run of clusters at offset, waiting until nobody is in the way of locking it. */
-static int find_unlocked_run(struct qcow2 *q, uint64_t offset, uint64_t length, bool zeroing,
-			     struct qcow2_write *write, struct run *ret_run)
+static int find_unlocked_run(struct qcow2 *q, uint64_t offset, uint64_t length, bool zeroing, struct qcow2_write *write,
+                             struct run *ret_run)
 {
 	for (;;) {
 		int r = get_table(q, offset, true, &write->table);
@@ -500,8 +503,7 @@ int qcow2_write_begin(struct disk *overlay, uint64_t offset, uint32_t length, st
 static void link_clusters(struct qcow2 *q, const struct qcow2_write *write)
 {
 	for (uint64_t c = write->begin; c < write->end; c++)
-		entry_set(q, write->table, c % L2_ENTRIES,
-			  ((write->host + c - write->begin) * CLUSTER) | ENTRY_COPIED);
+		entry_set(q, write->table, c % L2_ENTRIES, ((write->host + c - write->begin) * CLUSTER) | ENTRY_COPIED);
 }
 
 /* A failed write leaves the entries as they were: clusters that were allocated for it have no owner, those that were
@@ -557,7 +559,7 @@ static void zero_entries(struct qcow2 *q, const struct qcow2_write *write, const
 {
 	for (uint64_t i = 0; i < run->count; i++)
 		entry_set(q, write->table, (write->begin + i) % L2_ENTRIES,
-			  run->meaning == DATA ? ((run->host + i) * CLUSTER) | ENTRY_COPIED | ENTRY_ZERO : ENTRY_ZERO);
+		          run->meaning == DATA ? ((run->host + i) * CLUSTER) | ENTRY_COPIED | ENTRY_ZERO : ENTRY_ZERO);
 }
 
 /* One run of clusters of one table. */
@@ -666,7 +668,7 @@ static uint64_t refcount_pages(const struct qcow2 *q)
 static int batch_init(const struct qcow2 *q, struct batch *b)
 {
 	size_t limit = q->header_dirty + count_bits(q->refs_dirty, refcount_pages(q)) +
-		       count_bits(q->refs.dirty, q->refs.pages) + count_bits(q->l1.dirty, q->l1.pages);
+	               count_bits(q->refs.dirty, q->refs.pages) + count_bits(q->l1.dirty, q->l1.pages);
 
 	for (const struct qcow2_table *t = q->cached; t; t = t->next)
 		limit += (size_t)__builtin_popcount(t->dirty);
@@ -696,8 +698,9 @@ static void collect_refcounts(struct qcow2 *q, struct batch *b)
 	for (uint64_t p = next_bit(q->refs_dirty, 0, limit); p < limit; p = next_bit(q->refs_dirty, p + 1, limit)) {
 		uint64_t block = flat_get(&q->refs, p / PAGES_PER_TABLE);
 
-		qcow2_render_refcounts(q, p, batch_add(b, (struct page){ PAGE_REFCOUNTS, (uint32_t)p,
-									 block + p % PAGES_PER_TABLE * TABLE_PAGE }));
+		qcow2_render_refcounts(q, p,
+		                       batch_add(b, (struct page){ PAGE_REFCOUNTS, (uint32_t)p,
+		                                                   block + p % PAGES_PER_TABLE * TABLE_PAGE }));
 		bit_clear(q->refs_dirty, p);
 	}
 }

@@ -37,7 +37,7 @@
  * -ESTALE: of another base; -ENOTSUP: changed by another program into what we do not write; -EFBIG: a limit.
  */
 int qcow2_overlay_open(int fd, const char *name, struct disk *base, const char *fingerprint, struct disk **ret_overlay,
-		       struct error *e);
+                       struct error *e);
 
 /* What tells one base from the next version of it: SHA-256 (cut) of its capacity, its first 64 KiB (partition
  * table), the 64 KiB at 1 MiB (where today's first file system has its superblock) and the last (GPT's copy). */
@@ -51,12 +51,12 @@ struct qcow2_write {
 	/* A new cluster must become whole: so many bytes of the disk's content before and after the data are to be read
 	 * from the overlay (which still shows the old) and written around the data. */
 	uint32_t head, tail;
-	bool fresh;         /* these clusters were never written: zeros in head and tail may be left out */
+	bool fresh; /* these clusters were never written: zeros in head and tail may be left out */
 
 	/* qcow2.c's */
 	uint64_t begin, end; /* clusters of the disk that are locked */
 	bool exclusive;
-	uint64_t host;       /* first cluster in the file */
+	uint64_t host; /* first cluster in the file */
 	struct qcow2_table *table;
 	struct qcow2_write *next;
 };

@@ -40,9 +40,9 @@ struct opening {
 static int damaged(const struct opening *o, const char *what, uint64_t offset)
 {
 	return error_set(o->e, -EINVAL,
-			 "%s, which holds the changes to %s, is damaged: %s at byte %llu. Make a copy of it, then try: "
-			 "qemu-img check -r all FILE",
-			 o->name, o->base->name, what, (unsigned long long)offset);
+	                 "%s, which holds the changes to %s, is damaged: %s at byte %llu. Make a copy of it, then try: "
+	                 "qemu-img check -r all FILE",
+	                 o->name, o->base->name, what, (unsigned long long)offset);
 }
 
 /* ---- sizes ---- */
@@ -140,7 +140,7 @@ static int check_fixed_fields(const struct opening *o)
 	for (size_t i = 0; i < ARRAY_SIZE(fixed_fields); i++)
 		if (be32_load(o->q->header + fixed_fields[i].field) != fixed_fields[i].value)
 			return error_set(o->e, fixed_fields[i].code, "%s, which should hold the changes to %s, %s.",
-					 o->name, o->base->name, fixed_fields[i].otherwise);
+			                 o->name, o->base->name, fixed_fields[i].otherwise);
 	return 0;
 }
 
@@ -156,15 +156,15 @@ static int check_features(const struct opening *o)
 			o->name, (unsigned long long)incompatible);
 	if (incompatible)
 		return error_set(o->e, -EINVAL,
-				 "%s is marked as %s. Make a copy of it, then try: qemu-img check -r all FILE", o->name,
-				 incompatible & INCOMPATIBLE_CORRUPT ? "damaged"
-								     : "not closed properly by another program");
+		                 "%s is marked as %s. Make a copy of it, then try: qemu-img check -r all FILE", o->name,
+		                 incompatible & INCOMPATIBLE_CORRUPT ? "damaged"
+		                                                     : "not closed properly by another program");
 	/* Who changes a file must clear the bits that he does not know, and lose what they stand for (bitmaps): not
 	 * ours to do. */
 	if (autoclear)
 		return error_set(o->e, -ENOTSUP,
-				 "%s carries additions of another program (0x%llx) that writing would spoil.", o->name,
-				 (unsigned long long)autoclear);
+		                 "%s carries additions of another program (0x%llx) that writing would spoil.", o->name,
+		                 (unsigned long long)autoclear);
 	return 0;
 }
 
@@ -195,9 +195,9 @@ static int check_binding(const struct opening *o)
 
 	if (!b || length < B_NAME)
 		return error_set(o->e, -EINVAL,
-				 "%s is a qcow2 file, but no overlay that Vitrine made: it does not say which disk it "
-				 "belongs to.",
-				 o->name);
+		                 "%s is a qcow2 file, but no overlay that Vitrine made: it does not say which disk it "
+		                 "belongs to.",
+		                 o->name);
 	capacity = be64_load(b + B_CAPACITY);
 	memcpy(fingerprint, b + B_FINGERPRINT, QCOW2_FINGERPRINT);
 	memcpy(name, b + B_NAME, MIN(length - B_NAME, sizeof(name) - 1));
@@ -210,7 +210,7 @@ static int check_binding(const struct opening *o)
 			(unsigned long long)o->base->capacity);
 	if (be64_load(o->q->header + H_SIZE) != capacity)
 		return error_set(o->e, -ENOTSUP, "%s was resized by another program; the disk below it has %llu bytes.",
-				 o->name, (unsigned long long)capacity);
+		                 o->name, (unsigned long long)capacity);
 	return 0;
 }
 
@@ -267,7 +267,7 @@ static int read_table(const struct opening *o, uint64_t offset, void *buffer, si
 		return damaged(o, "the file ends within a table", offset);
 	if (r < 0)
 		return error_set(o->e, r, "%s: byte %llu cannot be read: %s", o->name, (unsigned long long)offset,
-				 strerror(-r));
+		                 strerror(-r));
 	return 0;
 }
 
@@ -315,7 +315,7 @@ static int load_reftable(const struct opening *o, uint8_t *buffer)
 			if (!entry)
 				continue;
 			r = index < refs->entries ? claim(o, entry, 1, "a wrong place of reference counts")
-						  : damaged(o, "reference counts of nothing", refs->offset + index * 8);
+			                          : damaged(o, "reference counts of nothing", refs->offset + index * 8);
 			if (r == 0)
 				be64_store(refs->raw + index * 8, entry);
 		}
@@ -328,9 +328,9 @@ static int check_l2_entry(const struct opening *o, uint64_t entry, uint64_t plac
 {
 	if (entry & ENTRY_COMPRESSED)
 		return error_set(o->e, -ENOTSUP,
-				 "%s holds compressed clusters (byte %llu), which Vitrine does not write; another "
-				 "program changed it.",
-				 o->name, (unsigned long long)place);
+		                 "%s holds compressed clusters (byte %llu), which Vitrine does not write; another "
+		                 "program changed it.",
+		                 o->name, (unsigned long long)place);
 	if (entry & ENTRY_RESERVED)
 		return damaged(o, "an L2 entry with reserved bits", place);
 	if (!(entry & ENTRY_OFFSET))
@@ -453,8 +453,8 @@ static int measure(const struct opening *o, uint64_t size)
 	q->fresh_from = q->file_clusters;
 	if (q->file_clusters > q->max_clusters)
 		return error_set(o->e, -EFBIG,
-				 "%s is larger (%llu bytes) than the changes to a disk of %llu bytes can be.", o->name,
-				 (unsigned long long)size, (unsigned long long)o->base->capacity);
+		                 "%s is larger (%llu bytes) than the changes to a disk of %llu bytes can be.", o->name,
+		                 (unsigned long long)size, (unsigned long long)o->base->capacity);
 	if (size % CLUSTER && !q->read_only &&
 	    q->io.ftruncate(q->io.context, q->fd, (off_t)(q->file_clusters * CLUSTER)) < 0)
 		return error_set(o->e, -errno, "%s cannot be written: %s", o->name, strerror(errno));
@@ -480,7 +480,7 @@ static int load_or_create(const struct opening *o, uint8_t *buffer)
 		return error_set(o->e, -errno, "%s: %s", o->name, strerror(errno));
 	if (!S_ISREG(st.st_mode))
 		return error_set(o->e, -EINVAL, "%s is not a regular file; changes to a disk are kept only in files.",
-				 o->name);
+		                 o->name);
 	head = (size_t)MIN((uint64_t)st.st_size, CLUSTER);
 	r = file_read(&whole, 0, buffer, head);
 	if (r < 0)
@@ -545,7 +545,7 @@ static int open_tables(const struct opening *o)
 
 	if (!buffer || r < 0)
 		r = error_set(o->e, -ENOMEM, "%s: not enough memory for the tables of a disk of %llu bytes.", o->name,
-			      (unsigned long long)o->base->capacity);
+		              (unsigned long long)o->base->capacity);
 	else
 		r = load_or_create(o, buffer);
 	free(buffer);
@@ -568,7 +568,7 @@ static struct qcow2 *new_qcow2(int fd)
 }
 
 int qcow2_overlay_open(int fd, const char *name, struct disk *base, const char *fingerprint, struct disk **ret_overlay,
-		       struct error *e)
+                       struct error *e)
 {
 	struct disk *overlay;
 	char own[33];
@@ -577,8 +577,8 @@ int qcow2_overlay_open(int fd, const char *name, struct disk *base, const char *
 
 	if (base->capacity == 0 || base->capacity > QCOW2_MAX_CAPACITY || base->capacity % DISK_SECTOR)
 		return error_set(e, -EFBIG,
-				 "%s: changes can be kept for disks of up to 64 TiB; this one has %llu bytes.",
-				 base->name, (unsigned long long)base->capacity);
+		                 "%s: changes can be kept for disks of up to 64 TiB; this one has %llu bytes.",
+		                 base->name, (unsigned long long)base->capacity);
 	if (strlen(fingerprint) > QCOW2_FINGERPRINT)
 		return error_set(e, -EINVAL, "%s: the fingerprint of its base is too long.", name);
 	if (!*fingerprint) {
@@ -595,7 +595,10 @@ int qcow2_overlay_open(int fd, const char *name, struct disk *base, const char *
 		return r;
 	}
 	*overlay = (struct disk){
-		.format = &qcow2_overlay_format, .capacity = base->capacity, .parent = base, .private = o.q,
+		.format = &qcow2_overlay_format,
+		.capacity = base->capacity,
+		.parent = base,
+		.private = o.q,
 	};
 	snprintf(overlay->name, sizeof(overlay->name), "%s", name);
 	*ret_overlay = overlay;

@@ -15,7 +15,7 @@
 
 #define CLUSTER QCOW2_CLUSTER
 #define CLUSTER_BITS 16
-#define TABLE_PAGE 4096u                         /* tables are written in pieces of this size */
+#define TABLE_PAGE 4096u /* tables are written in pieces of this size */
 #define PAGES_PER_TABLE (CLUSTER / TABLE_PAGE)
 #define L2_ENTRIES (CLUSTER / 8)
 #define L2_SPAN ((uint64_t)L2_ENTRIES * CLUSTER) /* bytes of disk under one L2 table: 512 MiB */
@@ -23,9 +23,9 @@
 #define REFS_PER_PAGE (TABLE_PAGE / 2)
 
 /* L1 and L2 entries, "L1 table entry", "Standard Cluster Descriptor". */
-#define ENTRY_COPIED (1ull << 63)     /* the reference count is exactly 1 */
+#define ENTRY_COPIED (1ull << 63) /* the reference count is exactly 1 */
 #define ENTRY_COMPRESSED (1ull << 62)
-#define ENTRY_ZERO (1ull << 0)        /* reads as zeros, whatever the offset */
+#define ENTRY_ZERO (1ull << 0) /* reads as zeros, whatever the offset */
 #define ENTRY_OFFSET 0x00fffffffffffe00ull
 #define ENTRY_RESERVED 0x3f000000000001feull
 
@@ -55,10 +55,10 @@ enum header_field {
 /* An L2 table in memory, in the file's byte order. One with dirty pages or pins is not dropped. */
 struct qcow2_table {
 	struct qcow2_table *next;
-	uint64_t offset;   /* in the file */
+	uint64_t offset; /* in the file */
 	uint64_t last_use;
 	uint32_t l1_index;
-	uint16_t dirty;    /* a bit per page */
+	uint16_t dirty; /* a bit per page */
 	unsigned pins;
 	uint8_t raw[CLUSTER];
 };

@@ -19,9 +19,9 @@ int raw_open_sectors(struct disk *disk, struct file *file, uint32_t sector_size,
 
 	if (file->size < DISK_SECTOR)
 		return error_set(e, -EINVAL,
-				 "%s has only %llu bytes, less than one sector of a disk; it is no disk image, or the "
-				 "download failed. Download it again.",
-				 file->name, (unsigned long long)file->size);
+		                 "%s has only %llu bytes, less than one sector of a disk; it is no disk image, or the "
+		                 "download failed. Download it again.",
+		                 file->name, (unsigned long long)file->size);
 	raw = calloc(1, sizeof(*raw));
 	if (!raw)
 		return error_set(e, -ENOMEM, "%s: not enough memory", file->name);
@@ -50,14 +50,14 @@ int raw_map(struct disk *disk, uint64_t offset, uint64_t length, struct disk_ext
 	const struct raw *raw = disk->private;
 
 	if (offset < raw->tail)
-		*ret_extent = (struct disk_extent) {
+		*ret_extent = (struct disk_extent){
 			.kind = DISK_DATA,
 			.length = MIN(length, raw->tail - offset),
 			.fd = raw->file.fd,
 			.fd_offset = raw->file.start + offset,
 		};
 	else
-		*ret_extent = (struct disk_extent) {
+		*ret_extent = (struct disk_extent){
 			.kind = DISK_PACKED,
 			.length = length,
 			.unit_offset = raw->tail,

@@ -24,8 +24,8 @@ enum extent_kind { EXTENT_FLAT, EXTENT_SPARSE, EXTENT_ZERO, EXTENT_NOACCESS };
 
 struct vmdk_extent {
 	enum extent_kind kind;
-	uint64_t start, length;	   /* bytes of the disk */
-	struct file file;	   /* FLAT; the window begins with the extent's first byte */
+	uint64_t start, length;    /* bytes of the disk */
+	struct file file;          /* FLAT; the window begins with the extent's first byte */
 	struct vmdk_sparse sparse; /* SPARSE */
 };
 
@@ -60,7 +60,7 @@ static const char *base_name(const char *name)
  * not count from there: hence twice.
  */
 static int open_beside(const char *asking, const char *name, const struct files *files, struct file *ret_file,
-		       struct error *e)
+                       struct error *e)
 {
 	const char *own = own_name(asking);
 	int folder = (int)(base_name(own) - own), length;
@@ -113,7 +113,7 @@ static int read_text(const struct file *file, uint64_t offset, uint64_t length, 
 
 	if (length > VMDK_MAX_DESCRIPTOR)
 		return error_set(e, -EFBIG, "%s: the description of the disk has %llu bytes; Vitrine reads up to 1 MiB",
-				 file->name, (unsigned long long)length);
+		                 file->name, (unsigned long long)length);
 	text = malloc((size_t)length + 1);
 	if (!text)
 		return error_set(e, -ENOMEM, "%s: not enough memory", file->name);
@@ -214,7 +214,7 @@ static struct vmdk *vmdk_new(unsigned extents)
 	}
 	v->extent_count = extents;
 	for (unsigned i = 0; i < extents; i++)
-		v->extents[i] = (struct vmdk_extent) { .file = FILE_CLOSED, .sparse.file = FILE_CLOSED };
+		v->extents[i] = (struct vmdk_extent){ .file = FILE_CLOSED, .sparse.file = FILE_CLOSED };
 	return v;
 }
 
@@ -223,24 +223,24 @@ static struct vmdk *vmdk_new(unsigned extents)
  * named it.
  */
 static int missing(const struct vmdk_extent_line *line, const char *name, int code, const struct error *cause,
-		   struct error *e)
+                   struct error *e)
 {
 	if (code == -ENOENT)
 		return error_set(e, code,
-				 "%s, line %u: \"%s\", a piece of this disk, is missing. Put all files of the disk "
-				 "into one folder, or download what is missing.",
-				 name, line->line, line->file);
+		                 "%s, line %u: \"%s\", a piece of this disk, is missing. Put all files of the disk "
+		                 "into one folder, or download what is missing.",
+		                 name, line->line, line->file);
 	if (code == -EXDEV || code == -EACCES)
 		return error_set(e, code,
-				 "%s, line %u: \"%s\", a piece of this disk, lies outside the appliance's folder, "
-				 "or may not be read. Vitrine opens only what lies beside the disk; copy it there.",
-				 name, line->line, line->file);
+		                 "%s, line %u: \"%s\", a piece of this disk, lies outside the appliance's folder, "
+		                 "or may not be read. Vitrine opens only what lies beside the disk; copy it there.",
+		                 name, line->line, line->file);
 	return error_set(e, code, "%s, line %u: \"%s\", a piece of this disk, cannot be opened: %s", name, line->line,
-			 line->file, cause->code ? cause->text : strerror(-code));
+	                 line->file, cause->code ? cause->text : strerror(-code));
 }
 
 static int open_flat(struct vmdk_extent *extent, const struct vmdk_extent_line *line, const struct file *file,
-		     struct error *e)
+                     struct error *e)
 {
 	uint64_t offset = line->offset * DISK_SECTOR;
 
@@ -251,7 +251,7 @@ static int open_flat(struct vmdk_extent *extent, const struct vmdk_extent_line *
 }
 
 static int open_sparse(struct vmdk *v, struct vmdk_extent *extent, const struct vmdk_extent_line *line,
-		       const char *name, struct file *file, struct error *e)
+                       const char *name, struct file *file, struct error *e)
 {
 	int r;
 
@@ -261,15 +261,15 @@ static int open_sparse(struct vmdk *v, struct vmdk_extent *extent, const struct 
 		return r;
 	if (extent->sparse.capacity < extent->length)
 		return error_set(e, -EINVAL,
-				 "%s, line %u: %llu sectors of \"%s\" are needed, but it has only %llu. It does not "
-				 "belong to this disk, or one of the two is damaged.",
-				 name, line->line, (unsigned long long)line->sectors, line->file,
-				 (unsigned long long)(extent->sparse.capacity / DISK_SECTOR));
+		                 "%s, line %u: %llu sectors of \"%s\" are needed, but it has only %llu. It does not "
+		                 "belong to this disk, or one of the two is damaged.",
+		                 name, line->line, (unsigned long long)line->sectors, line->file,
+		                 (unsigned long long)(extent->sparse.capacity / DISK_SECTOR));
 	return vmdk_sparse_check_end(&extent->sparse, END_SAMPLES / v->extent_count + 1, e);
 }
 
 static int open_extent(struct vmdk *v, struct vmdk_extent *extent, const struct vmdk_extent_line *line,
-		       const char *name, const struct files *files, struct error *e)
+                       const char *name, const struct files *files, struct error *e)
 {
 	struct error cause = { 0 };
 	struct file file;
@@ -296,9 +296,9 @@ static int open_extents(struct disk *disk, const struct vmdk_descriptor *d, cons
 
 	if (d->extent_count == 0)
 		return error_set(e, -EINVAL,
-				 "%s lists no extents: it does not say where the disk's content is. The file is "
-				 "damaged; download or copy it again.",
-				 disk->name);
+		                 "%s lists no extents: it does not say where the disk's content is. The file is "
+		                 "damaged; download or copy it again.",
+		                 disk->name);
 	v = disk->private = vmdk_new(d->extent_count);
 	if (!v)
 		return error_set(e, -ENOMEM, "%s: not enough memory", disk->name);
@@ -347,9 +347,9 @@ static int check_embedded(const struct vmdk_sparse *s, struct error *e)
 	if (extents <= 1)
 		return 0;
 	return error_set(e, -ENOTSUP,
-			 "%s is the first of %u pieces and has their list in it, which Vitrine does not play. "
-			 "Convert a copy of it: qemu-img convert -O vmdk FILE NEW.vmdk",
-			 s->file.name, extents);
+	                 "%s is the first of %u pieces and has their list in it, which Vitrine does not play. "
+	                 "Convert a copy of it: qemu-img convert -O vmdk FILE NEW.vmdk",
+	                 s->file.name, extents);
 }
 
 /* One sparse file that is the whole disk: monolithicSparse or streamOptimized. */
@@ -377,10 +377,10 @@ static int open_monolithic(struct disk *disk, const struct file *file, struct er
 		r = check_embedded(&extent->sparse, e);
 	else if (whole_name(base_name(own_name(disk->name)), whole))
 		r = error_set(e, -ENOENT,
-			      "%s is one piece of a split disk, and \"%s\", which lists the pieces, is not beside it. "
-			      "Put all "
-			      "files of the disk into one folder.",
-			      disk->name, whole);
+		              "%s is one piece of a split disk, and \"%s\", which lists the pieces, is not beside it. "
+		              "Put all "
+		              "files of the disk into one folder.",
+		              disk->name, whole);
 	if (r == 0)
 		r = vmdk_sparse_check_end(&extent->sparse, END_SAMPLES, e);
 	extent->length = disk->capacity = extent->sparse.capacity;
@@ -444,7 +444,7 @@ static const struct vmdk_extent *find_extent(const struct vmdk *v, uint64_t offs
 }
 
 static int map_sparse(const struct vmdk_extent *extent, uint64_t offset, uint64_t length,
-		      struct disk_extent *ret_extent)
+                      struct disk_extent *ret_extent)
 {
 	int r = vmdk_sparse_map(&extent->sparse, offset, length, ret_extent);
 
@@ -465,7 +465,7 @@ static int vmdk_map(struct disk *disk, uint64_t offset, uint64_t length, struct 
 	length = MIN(length, extent->length - offset);
 	switch (extent->kind) {
 	case EXTENT_FLAT:
-		*ret_extent = (struct disk_extent) {
+		*ret_extent = (struct disk_extent){
 			.kind = DISK_DATA,
 			.length = length,
 			.fd = extent->file.fd,
@@ -475,7 +475,7 @@ static int vmdk_map(struct disk *disk, uint64_t offset, uint64_t length, struct 
 	case EXTENT_SPARSE:
 		return map_sparse(extent, offset, length, ret_extent);
 	case EXTENT_ZERO:
-		*ret_extent = (struct disk_extent) { .kind = DISK_ZERO, .length = length };
+		*ret_extent = (struct disk_extent){ .kind = DISK_ZERO, .length = length };
 		return 0;
 	case EXTENT_NOACCESS:
 		return -EACCES; /* the descriptor forbids even reading: the guest sees bad sectors there */
@@ -489,7 +489,7 @@ static int vmdk_unpack(struct disk *disk, const struct disk_extent *unit, void *
 
 	assert(extent->kind == EXTENT_SPARSE && unit->kind == DISK_PACKED);
 	return vmdk_sparse_unpack(&extent->sparse, unit->unit_offset - extent->start, unit->unit_key, buffer,
-				  unit->unit_length);
+	                          unit->unit_length);
 }
 
 const struct disk_format vmdk_format = {

@@ -45,8 +45,8 @@ struct vmdk_extent_line {
 	enum vmdk_type type; /* VMFS is FLAT under another name */
 	uint64_t sectors;    /* 1 or more; the sum over all lines is at most VMDK_MAX_CAPACITY */
 	uint64_t offset;     /* FLAT: sectors from the beginning of the file */
-	unsigned line;	     /* 1-based */
-	char *file;	     /* as written; "" for ZERO */
+	unsigned line;       /* 1-based */
+	char *file;          /* as written; "" for ZERO */
 };
 
 struct vmdk_descriptor {
@@ -63,7 +63,7 @@ bool vmdk_descriptor_probe(const uint8_t *head, size_t length);
  * kind of disk that is not played, or a snapshot. -EFBIG: a limit. On failure *ret is empty.
  */
 int vmdk_descriptor_parse(const char *text, size_t length, const char *name, struct vmdk_descriptor *ret,
-			  struct error *e);
+                          struct error *e);
 void vmdk_descriptor_free(struct vmdk_descriptor *d); /* harmless on an empty one */
 
 /*
@@ -76,11 +76,11 @@ struct vmdk_cache *vmdk_cache_new(void);
 void vmdk_cache_free(struct vmdk_cache *cache); /* harmless on NULL */
 
 struct vmdk_sparse {
-	struct file file;	    /* owned */
+	struct file file;           /* owned */
 	struct vmdk_cache *cache;   /* borrowed */
-	unsigned number;	    /* of the extent in its disk: a key in the cache */
-	uint64_t capacity;	    /* bytes */
-	uint32_t grain;		    /* bytes */
+	unsigned number;            /* of the extent in its disk: a key in the cache */
+	uint64_t capacity;          /* bytes */
+	uint32_t grain;             /* bytes */
 	uint64_t directories[2];    /* byte offsets in file: the grain directory and the redundant one (0: none) */
 	uint64_t descriptor_offset; /* bytes; the embedded descriptor */
 	uint64_t descriptor_length; /* bytes; 0: none */
@@ -92,7 +92,7 @@ bool vmdk_sparse_probe(const uint8_t *head, size_t length);
 
 /* Reads the header, and the footer if the grain directory is at the end. Takes over *file on success. */
 int vmdk_sparse_open(struct vmdk_sparse *s, struct file *file, struct vmdk_cache *cache, unsigned number,
-		     struct error *e);
+                     struct error *e);
 void vmdk_sparse_close(struct vmdk_sparse *s);
 
 /*
@@ -106,6 +106,6 @@ int vmdk_sparse_map(const struct vmdk_sparse *s, uint64_t offset, uint64_t lengt
 
 /* Unpacks the grain of a PACKED extent. limit: bytes of the grain that are wanted, at most s->grain. */
 int vmdk_sparse_unpack(const struct vmdk_sparse *s, uint64_t unit_offset, uint64_t unit_key, void *buffer,
-		       uint32_t limit);
+                       uint32_t limit);
 
 #endif

@@ -50,8 +50,8 @@ static const struct extent_type {
 	const char *name, *reason;
 	enum vmdk_type type;
 } extent_types[] = {
-	{ "FLAT", NULL, VMDK_FLAT },	  { "SPARSE", NULL, VMDK_SPARSE },  { "ZERO", NULL, VMDK_ZERO },
-	{ "VMFS", NULL, VMDK_FLAT },	  { "VMFSSPARSE", ESXI_REASON, 0 }, { "SESPARSE", ESXI_REASON, 0 },
+	{ "FLAT", NULL, VMDK_FLAT },      { "SPARSE", NULL, VMDK_SPARSE },  { "ZERO", NULL, VMDK_ZERO },
+	{ "VMFS", NULL, VMDK_FLAT },      { "VMFSSPARSE", ESXI_REASON, 0 }, { "SESPARSE", ESXI_REASON, 0 },
 	{ "VSANSPARSE", ESXI_REASON, 0 }, { "VMFSRDM", DEVICE_REASON, 0 },  { "VMFSRAW", DEVICE_REASON, 0 },
 };
 
@@ -69,11 +69,11 @@ struct span {
 
 struct parser {
 	struct span rest; /* what is not read yet */
-	unsigned line;	  /* 1-based number of the line in work */
+	unsigned line;    /* 1-based number of the line in work */
 	const char *name;
 	struct error *e;
 	struct vmdk_descriptor *d;
-	unsigned room;	  /* allocated d->extents */
+	unsigned room;    /* allocated d->extents */
 	uint64_t sectors; /* sum over extents */
 	enum vmx_encoding encoding;
 	bool has_parent_cid, has_hint, is_delta;
@@ -89,7 +89,7 @@ static bool is_blank(char c)
 static struct span trim(struct span s)
 {
 	while (s.length && is_blank(s.at[0]))
-		s = (struct span) { s.at + 1, s.length - 1 };
+		s = (struct span){ s.at + 1, s.length - 1 };
 	while (s.length && is_blank(s.at[s.length - 1]))
 		s.length--;
 	return s;
@@ -115,9 +115,9 @@ static bool next_line(struct parser *p, struct span *ret_line)
 		return false;
 	end = memchr(p->rest.at, '\n', p->rest.length);
 	length = end ? (size_t)(end - p->rest.at) : p->rest.length;
-	*ret_line = trim((struct span) { p->rest.at, length });
+	*ret_line = trim((struct span){ p->rest.at, length });
 	length += end != NULL;
-	p->rest = (struct span) { p->rest.at + length, p->rest.length - length };
+	p->rest = (struct span){ p->rest.at + length, p->rest.length - length };
 	p->line++;
 	return true;
 }
@@ -136,14 +136,14 @@ static bool next_word(struct span *s, struct span *ret_word)
 		return false;
 	quoted = s->at[0] == '"';
 	if (quoted)
-		*s = (struct span) { s->at + 1, s->length - 1 };
+		*s = (struct span){ s->at + 1, s->length - 1 };
 	while (length < s->length && (quoted ? s->at[length] != '"' : !is_blank(s->at[length])))
 		length++;
 	if (quoted && length == s->length)
 		return false;
-	*ret_word = (struct span) { s->at, length };
+	*ret_word = (struct span){ s->at, length };
 	length += quoted;
-	*s = (struct span) { s->at + length, s->length - length };
+	*s = (struct span){ s->at + length, s->length - length };
 	return true;
 }
 
@@ -162,9 +162,9 @@ static bool parse_number(struct span s, uint64_t *ret)
 static int bad_extent(const struct parser *p, const char *what)
 {
 	return error_set(p->e, -EINVAL,
-			 "%s, line %u: %s. An extent is written like: RW 4192256 SPARSE \"disk-s001.vmdk\". "
-			 "The file is damaged; download or copy it again.",
-			 p->name, p->line, what);
+	                 "%s, line %u: %s. An extent is written like: RW 4192256 SPARSE \"disk-s001.vmdk\". "
+	                 "The file is damaged; download or copy it again.",
+	                 p->name, p->line, what);
 }
 
 static bool find_access(struct span word, enum vmdk_access *ret)
@@ -184,14 +184,14 @@ static int find_type(const struct parser *p, struct span word, enum vmdk_type *r
 			continue;
 		if (extent_types[i].reason)
 			return error_set(p->e, -ENOTSUP, "%s, line %u: %s %s", p->name, p->line, extent_types[i].name,
-					 extent_types[i].reason);
+			                 extent_types[i].reason);
 		*ret = extent_types[i].type;
 		return 0;
 	}
 	return error_set(p->e, -ENOTSUP,
-			 "%s, line %u: the extent type \"%.*s\" is unknown; Vitrine plays FLAT, SPARSE, ZERO "
-			 "and VMFS",
-			 p->name, p->line, shown(word), word.at);
+	                 "%s, line %u: the extent type \"%.*s\" is unknown; Vitrine plays FLAT, SPARSE, ZERO "
+	                 "and VMFS",
+	                 p->name, p->line, shown(word), word.at);
 }
 
 /*
@@ -213,7 +213,7 @@ static int append(struct parser *p, struct vmdk_extent_line *extent, struct span
 
 	if (d->extent_count == VMDK_MAX_EXTENTS)
 		return error_set(p->e, -EFBIG, "%s, line %u: the disk has more than %u pieces, Vitrine's limit",
-				 p->name, p->line, VMDK_MAX_EXTENTS);
+		                 p->name, p->line, VMDK_MAX_EXTENTS);
 	if (d->extent_count == p->room) {
 		unsigned room = p->room ? 2 * p->room : 4;
 		struct vmdk_extent_line *grown = reallocarray(d->extents, room, sizeof(*grown));
@@ -232,7 +232,7 @@ static int append(struct parser *p, struct vmdk_extent_line *extent, struct span
 
 /* The file name and, for flat extents, the offset. */
 static int parse_extent_file(const struct parser *p, struct span line, struct vmdk_extent_line *extent,
-			     struct span *ret_file)
+                             struct span *ret_file)
 {
 	struct span word;
 
@@ -265,8 +265,8 @@ static int parse_extent(struct parser *p, struct span line, enum vmdk_access acc
 		return r;
 	if (add_overflows(p->sectors, extent.sectors, &p->sectors) || p->sectors > VMDK_MAX_CAPACITY / DISK_SECTOR)
 		return error_set(p->e, -EFBIG,
-				 "%s, line %u: the disk has more than 64 TiB up to here, more than VMware allows",
-				 p->name, p->line);
+		                 "%s, line %u: the disk has more than 64 TiB up to here, more than VMware allows",
+		                 p->name, p->line);
 	return append(p, &extent, file);
 }
 
@@ -277,13 +277,13 @@ static int take_create_type(struct parser *p, struct span value)
 			continue;
 		if (create_types[i].reason)
 			return error_set(p->e, -ENOTSUP, "%s, line %u: a %s disk %s", p->name, p->line,
-					 create_types[i].name, create_types[i].reason);
+			                 create_types[i].name, create_types[i].reason);
 		free(p->d->create_type);
 		p->d->create_type = strdup(create_types[i].name);
 		return p->d->create_type ? 0 : error_set(p->e, -ENOMEM, "%s: not enough memory", p->name);
 	}
 	return error_set(p->e, -ENOTSUP, "%s, line %u: the disk type \"%.*s\" is unknown to Vitrine", p->name, p->line,
-			 shown(value), value.at);
+	                 shown(value), value.at);
 }
 
 /* parentCID ffffffff: no parent. */
@@ -312,7 +312,7 @@ static int take_version(struct parser *p, struct span value)
 	if (parse_number(value, &version) && version >= 1 && version <= 3)
 		return 0;
 	return error_set(p->e, -ENOTSUP, "%s, line %u: the descriptor has version %.*s; Vitrine knows 1 to 3", p->name,
-			 p->line, shown(value), value.at);
+	                 p->line, shown(value), value.at);
 }
 
 static int take_encoding(struct parser *p, struct span value)
@@ -342,11 +342,11 @@ static int parse_key(struct parser *p, struct span line)
 
 	if (!equals)
 		return error_set(p->e, -EINVAL,
-				 "%s, line %u: \"%.*s\" is neither a comment, an extent nor key = value. The file is "
-				 "damaged; download or copy it again.",
-				 p->name, p->line, shown(line), line.at);
-	key = trim((struct span) { line.at, (size_t)(equals - line.at) });
-	value = (struct span) { equals + 1, line.length - (size_t)(equals + 1 - line.at) };
+		                 "%s, line %u: \"%.*s\" is neither a comment, an extent nor key = value. The file is "
+		                 "damaged; download or copy it again.",
+		                 p->name, p->line, shown(line), line.at);
+	key = trim((struct span){ line.at, (size_t)(equals - line.at) });
+	value = (struct span){ equals + 1, line.length - (size_t)(equals + 1 - line.at) };
 	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
 		if (span_is(key, keys[i].name))
 			return next_word(&value, &word) ? keys[i].take(p, word) : 0;
@@ -367,13 +367,13 @@ static int parse_line(struct parser *p, struct span line)
 
 static int refuse_snapshot(const struct parser *p)
 {
-	struct span parent = p->has_hint ? p->hint : (struct span) { "another disk", strlen("another disk") };
+	struct span parent = p->has_hint ? p->hint : (struct span){ "another disk", strlen("another disk") };
 
 	return error_set(p->e, -ENOTSUP,
-			 "%s, line %u: this disk has only what changed since a snapshot of \"%.*s\". "
-			 "Vitrine plays whole disks only: in VMware, delete the machine's snapshots (this merges "
-			 "them) or make a full clone.",
-			 p->name, p->parent_line, shown(parent), parent.at);
+	                 "%s, line %u: this disk has only what changed since a snapshot of \"%.*s\". "
+	                 "Vitrine plays whole disks only: in VMware, delete the machine's snapshots (this merges "
+	                 "them) or make a full clone.",
+	                 p->name, p->parent_line, shown(parent), parent.at);
 }
 
 static int parse_lines(struct parser *p)
@@ -394,22 +394,22 @@ static int parse_lines(struct parser *p)
 }
 
 int vmdk_descriptor_parse(const char *text, size_t length, const char *name, struct vmdk_descriptor *ret,
-			  struct error *e)
+                          struct error *e)
 {
 	struct parser p = { .rest = { text, length }, .name = name, .e = e, .d = ret };
 	int r;
 
-	*ret = (struct vmdk_descriptor) { 0 };
+	*ret = (struct vmdk_descriptor){ 0 };
 	if (length > VMDK_MAX_DESCRIPTOR)
 		return error_set(e, -EFBIG, "%s: the description of the disk has %zu bytes; Vitrine reads up to 1 MiB",
-				 name, length);
+		                 name, length);
 	if (memchr(text, 0, length))
 		return error_set(e, -EINVAL,
-				 "%s: there are zero bytes in the description of the disk. The file is damaged; "
-				 "download or copy it again.",
-				 name);
+		                 "%s: there are zero bytes in the description of the disk. The file is damaged; "
+		                 "download or copy it again.",
+		                 name);
 	if (length >= 3 && memcmp(text, "\xef\xbb\xbf", 3) == 0) /* editors on Windows put it there */
-		p.rest = (struct span) { text + 3, length - 3 };
+		p.rest = (struct span){ text + 3, length - 3 };
 	r = parse_lines(&p);
 	if (r < 0)
 		vmdk_descriptor_free(ret);
@@ -422,7 +422,7 @@ void vmdk_descriptor_free(struct vmdk_descriptor *d)
 		free(d->extents[i].file);
 	free(d->extents);
 	free(d->create_type);
-	*d = (struct vmdk_descriptor) { 0 };
+	*d = (struct vmdk_descriptor){ 0 };
 }
 
 bool vmdk_descriptor_probe(const uint8_t *head, size_t length)
@@ -432,13 +432,13 @@ bool vmdk_descriptor_probe(const uint8_t *head, size_t length)
 	struct span line;
 
 	if (length >= 3 && memcmp(head, "\xef\xbb\xbf", 3) == 0)
-		p.rest = (struct span) { p.rest.at + 3, p.rest.length - 3 };
+		p.rest = (struct span){ p.rest.at + 3, p.rest.length - 3 };
 	while (next_line(&p, &line)) {
 		if (!line.length)
 			continue;
 		if (line.at[0] != '#')
 			return false;
-		line = trim((struct span) { line.at + 1, line.length - 1 });
+		line = trim((struct span){ line.at + 1, line.length - 1 });
 		if (line.length >= sizeof(signature) - 1 && strncasecmp(line.at, signature, sizeof(signature) - 1) == 0)
 			return true;
 	}

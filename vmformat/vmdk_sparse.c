@@ -161,22 +161,22 @@ static int check_signature(const uint8_t *header, const char *name, struct error
 	for (size_t i = 0; i < ARRAY_SIZE(cousins); i++)
 		if (memcmp(header, cousins[i].signature, cousins[i].length) == 0)
 			return error_set(e, -ENOTSUP,
-					 "%s is %s; Vitrine does not play it. In VMware, export the machine as OVF.",
-					 name, cousins[i].reason);
+			                 "%s is %s; Vitrine does not play it. In VMware, export the machine as OVF.",
+			                 name, cousins[i].reason);
 	if (memcmp(header, "KDMV", 4) != 0)
 		return error_set(e, -EINVAL,
-				 "%s does not begin as a sparse VMDK file does. It is another kind of file or damaged; "
-				 "download or copy it again.",
-				 name);
+		                 "%s does not begin as a sparse VMDK file does. It is another kind of file or damaged; "
+		                 "download or copy it again.",
+		                 name);
 	return 0;
 }
 
 static int damaged(struct error *e, const char *name, const char *field, uint64_t value, const char *rule)
 {
 	return error_set(e, -EINVAL,
-			 "%s: %s in the header is %llu, but must be %s. The file is damaged; download or copy it "
-			 "again.",
-			 name, field, (unsigned long long)value, rule);
+	                 "%s: %s in the header is %llu, but must be %s. The file is damaged; download or copy it "
+	                 "again.",
+	                 name, field, (unsigned long long)value, rule);
 }
 
 static int check_newlines(const uint8_t *header, const char *name, struct error *e)
@@ -185,9 +185,9 @@ static int check_newlines(const uint8_t *header, const char *name, struct error 
 	    memcmp(header + HEADER_NEWLINES, "\n \r\n", 4) == 0)
 		return 0;
 	return error_set(e, -EINVAL,
-			 "%s was damaged on its way: its line ends were changed as in a text. Transfer it again in "
-			 "binary mode.",
-			 name);
+	                 "%s was damaged on its way: its line ends were changed as in a text. Transfer it again in "
+	                 "binary mode.",
+	                 name);
 }
 
 static int check_kind(const uint8_t *header, const char *name, struct error *e)
@@ -198,15 +198,15 @@ static int check_kind(const uint8_t *header, const char *name, struct error *e)
 	/* 2 adds zeroed grains, 3 adds change tracking, which does not concern a reader. */
 	if (version < 1 || version > 3)
 		return error_set(e, -ENOTSUP, "%s has version %u of the VMDK format; Vitrine knows 1 to 3", name,
-				 version);
+		                 version);
 	if (!(flags & FLAG_COMPRESSED))
 		return 0;
 	if (algorithm != COMPRESSION_DEFLATE)
 		return error_set(e, -ENOTSUP, "%s is compressed by method %u; the VMDK format knows only 1 (deflate)",
-				 name, algorithm);
+		                 name, algorithm);
 	if (!(flags & FLAG_MARKERS))
 		return error_set(e, -ENOTSUP,
-				 "%s is compressed but has no grain markers, which no known program writes", name);
+		                 "%s is compressed but has no grain markers, which no known program writes", name);
 	return 0;
 }
 
@@ -273,8 +273,8 @@ static int take_descriptor(struct vmdk_sparse *s, const uint8_t *header, const s
 		return damaged(e, file->name, "the size of the description", size, "at most 2048 sectors");
 	if (!place(file, offset, size * DISK_SECTOR, &s->descriptor_offset))
 		return offset < s->capacity / DISK_SECTOR
-			       ? disk_truncated(e, file->name, file->size, (offset + size) * DISK_SECTOR)
-			       : damaged(e, file->name, "the description's place", offset, "a sector of the file");
+		               ? disk_truncated(e, file->name, file->size, (offset + size) * DISK_SECTOR)
+		               : damaged(e, file->name, "the description's place", offset, "a sector of the file");
 	s->descriptor_length = size * DISK_SECTOR;
 	return 0;
 }
@@ -346,11 +346,11 @@ static int parse_header(struct vmdk_sparse *s, const struct file *file, struct e
 }
 
 int vmdk_sparse_open(struct vmdk_sparse *s, struct file *file, struct vmdk_cache *cache, unsigned number,
-		     struct error *e)
+                     struct error *e)
 {
 	int r;
 
-	*s = (struct vmdk_sparse) { .file = FILE_CLOSED, .cache = cache, .number = number };
+	*s = (struct vmdk_sparse){ .file = FILE_CLOSED, .cache = cache, .number = number };
 	r = parse_header(s, file, e);
 	if (r < 0)
 		return r;
@@ -423,7 +423,7 @@ static int get_table(const struct vmdk_sparse *s, uint64_t table, uint32_t entri
 	if (r < 0)
 		return r;
 	pthread_mutex_lock(&cache->lock);
-	*slot = (struct cache_slot) { .valid = true, .extent = s->number, .table = table };
+	*slot = (struct cache_slot){ .valid = true, .extent = s->number, .table = table };
 	memcpy(slot->entries, entries, TABLE_SIZE);
 	pthread_mutex_unlock(&cache->lock);
 	return 0;
@@ -463,7 +463,7 @@ static bool goes_on(const struct vmdk_sparse *s, uint32_t before, uint32_t entry
 
 /* Extends *ret_extent over neighbours, up to the end of the grain table. */
 static void extend_run(const struct vmdk_sparse *s, const uint32_t *entries, uint64_t start, uint64_t wanted,
-		       struct disk_extent *ret_extent)
+                       struct disk_extent *ret_extent)
 {
 	unsigned i = (unsigned)(start / s->grain % GTES_PER_GT);
 
@@ -489,7 +489,7 @@ int vmdk_sparse_map(const struct vmdk_sparse *s, uint64_t offset, uint64_t lengt
 	if (!is_zero(s, entry) && !is_stored(s, entry, start))
 		return -EIO;
 	place_in_file = (uint64_t)entry * DISK_SECTOR;
-	*ret_extent = (struct disk_extent) {
+	*ret_extent = (struct disk_extent){
 		.kind = is_zero(s, entry) ? DISK_ZERO : DISK_DATA,
 		.length = MIN(length, start + grain_length(s, start) - offset),
 	};
@@ -588,7 +588,7 @@ static void unpacker_put(struct vmdk_cache *cache, struct unpacker *u)
 
 /* The marker must name the grain that was looked for: a table that leads elsewhere is damaged. */
 static int read_packed(const struct vmdk_sparse *s, uint64_t unit_offset, uint64_t key, uint8_t *packed,
-		       uint32_t *ret_size)
+                       uint32_t *ret_size)
 {
 	uint8_t marker[MARKER_SIZE];
 	int r = file_read(&s->file, key, marker, sizeof(marker));
@@ -603,7 +603,7 @@ static int read_packed(const struct vmdk_sparse *s, uint64_t unit_offset, uint64
 }
 
 int vmdk_sparse_unpack(const struct vmdk_sparse *s, uint64_t unit_offset, uint64_t unit_key, void *buffer,
-		       uint32_t limit)
+                       uint32_t limit)
 {
 	struct unpacker *u = unpacker_get(s->cache, s->grain);
 	size_t unpacked = 0;
@@ -615,8 +615,8 @@ int vmdk_sparse_unpack(const struct vmdk_sparse *s, uint64_t unit_offset, uint64
 	r = read_packed(s, unit_offset, unit_key, u->packed, &size);
 	/* Writers pack the last grain whole, or only what the capacity leaves of it. */
 	if (r == 0 && (libdeflate_zlib_decompress(u->deflate, u->packed, size, limit == s->grain ? buffer : u->grain,
-						  s->grain, &unpacked) != LIBDEFLATE_SUCCESS ||
-		       (unpacked != s->grain && unpacked != grain_length(s, unit_offset))))
+	                                          s->grain, &unpacked) != LIBDEFLATE_SUCCESS ||
+	               (unpacked != s->grain && unpacked != grain_length(s, unit_offset))))
 		r = -EIO;
 	if (r == 0 && limit < s->grain)
 		memcpy(buffer, u->grain, limit);

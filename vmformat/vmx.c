@@ -31,10 +31,10 @@ struct reader {
 
 /* Devices that exist only if the text says present = "TRUE". Others are there when the text speaks of them. */
 static const char *const absent_by_default[] = {
-	"scsi#",      "scsi#:#",   "sata#",	   "sata#:#",	    "nvme#",	  "nvme#:#",
-	"virtio#",    "virtio#:#", "ide#:#",	   "ethernet#",	    "serial#",	  "sound",
-	"usb",	      "ehci",	   "usb_xhci",	   "parallel#",	    "floppy1",	  "usb:#",
-	"usb_xhci:#", "smc",	   "pciPassthru#", "sharedFolder#", "vusbcamera", "RemoteDisplay.vnc",
+	"scsi#",      "scsi#:#",   "sata#",        "sata#:#",       "nvme#",      "nvme#:#",
+	"virtio#",    "virtio#:#", "ide#:#",       "ethernet#",     "serial#",    "sound",
+	"usb",        "ehci",      "usb_xhci",     "parallel#",     "floppy1",    "usb:#",
+	"usb_xhci:#", "smc",       "pciPassthru#", "sharedFolder#", "vusbcamera", "RemoteDisplay.vnc",
 };
 
 /* ---- looking up ---- */
@@ -106,7 +106,7 @@ static int read_fields(struct reader *r, const char *device, const struct vmx_fi
 		if (!kept)
 			return -ENOMEM;
 		appliance_remark(r->a, entry->line, entry->key, "\"%s\" is not %s; \"%s\" is used.", entry->value,
-				 fields->type->expects, kept);
+		                 fields->type->expects, kept);
 		free(kept);
 	}
 	return 0;
@@ -128,22 +128,22 @@ static int read_machine(struct reader *r)
 		a->rtc_local_time = false;
 	else if (entry)
 		appliance_remark(a, entry->line, entry->key,
-				 "A fixed distance from UTC is not honoured; the clock shows %s.",
-				 a->rtc_local_time ? "local time" : "UTC");
+		                 "A fixed distance from UTC is not honoured; the clock shows %s.",
+		                 a->rtc_local_time ? "local time" : "UTC");
 	result = read_fields(r, "", vmx_machine_fields, a);
 	if (!find(r, "memsize"))
 		appliance_remark(a, 0, "memsize",
-				 "It is not given: VMware's default of 32 MiB is used. Most guests need more.");
+		                 "It is not given: VMware's default of 32 MiB is used. Most guests need more.");
 	if (a->cores_per_socket > a->cpus) {
 		appliance_remark(a, line_of(find(r, "cpuid.coresPerSocket")), "cpuid.coresPerSocket",
-				 "%u cores for %u CPUs; one socket with %u is used.", a->cores_per_socket, a->cpus,
-				 a->cpus);
+		                 "%u cores for %u CPUs; one socket with %u is used.", a->cores_per_socket, a->cpus,
+		                 a->cpus);
 		a->cores_per_socket = a->cpus;
 	}
 	entry = find(r, "checkpoint.vmState");
 	if (*value_of(entry))
 		appliance_remark(a, entry->line, entry->key,
-				 "The machine was suspended in VMware; here it starts as after a power failure.");
+		                 "The machine was suspended in VMware; here it starts as after a power failure.");
 	if (a->firmware == FIRMWARE_EFI && (entry = find(r, "nvram")))
 		appliance_remark(a, entry->line, entry->key, "Settings that EFI keeps in this file are not read.");
 	return result;
@@ -174,11 +174,11 @@ static const struct {
 	enum appliance_drive_kind kind;
 	enum appliance_backing backing;
 } device_types[] = {
-	{ "disk", DRIVE_DISK, BACKING_IMAGE },		{ "scsi-hardDisk", DRIVE_DISK, BACKING_IMAGE },
-	{ "ata-hardDisk", DRIVE_DISK, BACKING_IMAGE },	{ "sata-hardDisk", DRIVE_DISK, BACKING_IMAGE },
+	{ "disk", DRIVE_DISK, BACKING_IMAGE },          { "scsi-hardDisk", DRIVE_DISK, BACKING_IMAGE },
+	{ "ata-hardDisk", DRIVE_DISK, BACKING_IMAGE },  { "sata-hardDisk", DRIVE_DISK, BACKING_IMAGE },
 	{ "nvme-hardDisk", DRIVE_DISK, BACKING_IMAGE }, { "plainDisk", DRIVE_DISK, BACKING_IMAGE },
-	{ "rawDisk", DRIVE_DISK, BACKING_HOST },	{ "cdrom-image", DRIVE_CDROM, BACKING_IMAGE },
-	{ "cdrom-raw", DRIVE_CDROM, BACKING_HOST },	{ "atapi-cdrom", DRIVE_CDROM, BACKING_HOST },
+	{ "rawDisk", DRIVE_DISK, BACKING_HOST },        { "cdrom-image", DRIVE_CDROM, BACKING_IMAGE },
+	{ "cdrom-raw", DRIVE_CDROM, BACKING_HOST },     { "atapi-cdrom", DRIVE_CDROM, BACKING_HOST },
 };
 
 /* What VMware writes as a file's name where there is none: the host's first drive, or that of a remote console. */
@@ -205,7 +205,7 @@ static int set_file(struct appliance_drive *drive, const char *name)
 
 /* Fills backing and file from the device's keys; a remark when the host's own drive was meant. */
 static int read_backing(struct reader *r, const char *device, struct appliance_drive *drive,
-			enum appliance_backing backing)
+                        enum appliance_backing backing)
 {
 	const struct vmx_entry *name = find(r, "%s.fileName", device);
 	const struct vmx_entry *client = find(r, "%s.clientDevice", device);
@@ -218,8 +218,8 @@ static int read_backing(struct reader *r, const char *device, struct appliance_d
 	drive->backing = backing;
 	if (host)
 		appliance_remark(r->a, name->line, name->key,
-				 "\"%s\" is a device of the host, which is not opened; %s.", name->value,
-				 drive->kind == DRIVE_DISK ? "the disk is missing" : "the drive is empty");
+		                 "\"%s\" is a device of the host, which is not opened; %s.", name->value,
+		                 drive->kind == DRIVE_DISK ? "the disk is missing" : "the drive is empty");
 	return set_file(drive, name->value);
 }
 
@@ -231,7 +231,7 @@ static void settle_empty_disk(struct reader *r, const char *device, struct appli
 		return;
 	}
 	appliance_remark(r->a, line_of(find(r, "%s.present", device)), device,
-			 "This disk names no file; it is left out.");
+	                 "This disk names no file; it is left out.");
 	free(drive->file);
 	r->a->drive_count--; /* the one that was added last */
 }
@@ -247,7 +247,7 @@ static int read_drive(struct reader *r, enum appliance_bus bus, unsigned control
 		i++;
 	if (i == ARRAY_SIZE(device_types)) {
 		appliance_remark(r->a, type->line, type->key,
-				 "\"%s\" is no kind of drive that is known; it is left out.", type->value);
+		                 "\"%s\" is no kind of drive that is known; it is left out.", type->value);
 		return 0;
 	}
 	drive = appliance_add_drive(r->a, device_types[i].kind, bus, controller, unit);
@@ -264,7 +264,7 @@ static int read_drive(struct reader *r, enum appliance_bus bus, unsigned control
 }
 
 static int read_drives_of(struct reader *r, enum appliance_bus bus, unsigned number, bool controller,
-			  unsigned *ret_count)
+                          unsigned *ret_count)
 {
 	char device[KEY_SIZE];
 	int result = 0;
@@ -278,7 +278,7 @@ static int read_drives_of(struct reader *r, enum appliance_bus bus, unsigned num
 			result = read_drive(r, bus, number, unit, device);
 		else
 			appliance_remark(r->a, line_of(find(r, "%s.present", device)), device,
-					 "Its controller is not present, so it is left out, as VMware does.");
+			                 "Its controller is not present, so it is left out, as VMware does.");
 		++*ret_count;
 	}
 	return result;
@@ -371,7 +371,7 @@ static int read_mac(struct reader *r, const char *device, struct appliance_nic *
 		return 0;
 	if (!normal_mac(entry->value, mac)) {
 		appliance_remark(r->a, entry->line, entry->key, "\"%s\" is no network address; one is generated.",
-				 entry->value);
+		                 entry->value);
 		return 0;
 	}
 	return appliance_set_text(&nic->mac, mac);
@@ -391,7 +391,7 @@ static int read_network(struct reader *r, const char *device, struct appliance_n
 		entry = vnet;
 	if (entry && *entry->value && strcasecmp(entry->value, "nat"))
 		appliance_remark(r->a, entry->line, entry->key,
-				 "The network \"%s\" of the host is not joined; the card gets NAT.", entry->value);
+		                 "The network \"%s\" of the host is not joined; the card gets NAT.", entry->value);
 	return appliance_set_text(&nic->network, entry ? entry->value : "bridged");
 }
 
@@ -437,12 +437,12 @@ static int read_serials(struct reader *r)
 			return -ENOMEM;
 		free(serial->backing);
 		if (asprintf(&serial->backing, "%s%s%s", type || !*value_of(name) ? value_of(type) : "device",
-			     *value_of(name) ? ":" : "", value_of(name)) < 0) {
+		             *value_of(name) ? ":" : "", value_of(name)) < 0) {
 			serial->backing = NULL;
 			return -ENOMEM;
 		}
 		appliance_remark(r->a, present->line, device,
-				 "The port is there, but not connected to \"%s\" of the host.", serial->backing);
+		                 "The port is there, but not connected to \"%s\" of the host.", serial->backing);
 		for (size_t i = 0; i < r->vmx->count; i++) /* its other keys say how to connect: one remark is enough */
 			if (!strncasecmp(r->vmx->entries[i].key, device, strlen(device)) &&
 			    r->vmx->entries[i].key[strlen(device)] == '.')
@@ -512,7 +512,7 @@ static void group_add(struct group *g, const struct vmx_entry *entry)
 	g->count++;
 	if (used < sizeof(g->names) - 64)
 		snprintf(g->names + used, sizeof(g->names) - used, "%s%.60s", used ? ", " : "",
-			 dot ? dot + 1 : entry->key);
+		         dot ? dot + 1 : entry->key);
 	else if (g->names[used - 1] != '.')
 		strcpy(g->names + used, ", ...");
 }
@@ -527,7 +527,7 @@ static void group_remark(struct reader *r, struct group *g)
 	} else if (g->count) {
 		appliance_remark(r->a, g->first->line, g->first->key, "This setting is not honoured.");
 	}
-	*g = (struct group) { 0 };
+	*g = (struct group){ 0 };
 }
 
 /* Keys of one namespace are neighbours in `sorted`: '.' ends a name and everything that a name goes on with differs. */
@@ -553,8 +553,8 @@ static void remark_on_damage(struct reader *r)
 			const char *encoding = vmx_get(r->vmx, ".encoding");
 
 			appliance_remark(r->a, r->vmx->entries[i].line, r->vmx->entries[i].key,
-					 "Here or below, characters cannot be read in the encoding %s.",
-					 encoding ? encoding : "windows-1252");
+			                 "Here or below, characters cannot be read in the encoding %s.",
+			                 encoding ? encoding : "windows-1252");
 			return;
 		}
 }
@@ -571,15 +571,15 @@ static int by_line(const void *a, const void *b)
 
 int vmx_to_appliance(const struct vmx_file *vmx, struct appliance *a, struct error *e)
 {
-	static int (*const parts[])(struct reader *) = { read_machine,	read_sound_and_usb, read_controllers,
-							 read_floppies, read_nics,	    read_serials };
+	static int (*const parts[])(struct reader *) = { read_machine,  read_sound_and_usb, read_controllers,
+		                                         read_floppies, read_nics,          read_serials };
 	const char *guest_os = vmx_get(vmx, "guestOS");
 	struct reader r = { .vmx = vmx, .a = a, .defaults = vmx_guest_defaults(guest_os ? guest_os : "") };
 	int result = 0;
 
 	if (vmx_get(vmx, "encryption.keySafe") || vmx_get(vmx, "encryption.data"))
 		return error_set(e, -ENOTSUP, "%s is encrypted. Remove its encryption in VMware, then open it again",
-				 vmx->name);
+		                 vmx->name);
 	r.seen = calloc(vmx->count + 1, sizeof(*r.seen));
 	if (!r.seen)
 		return error_set(e, -ENOMEM, "%s: out of memory", vmx->name);
@@ -599,7 +599,7 @@ int vmx_to_appliance(const struct vmx_file *vmx, struct appliance *a, struct err
 
 /* What at least one line of every real text begins with. */
 static const char *const telling_keys[] = { ".encoding", "config.version", "virtualHW.", "displayName", "guestOS",
-					    "memsize",	 "numvcpus",	   "scsi0",	 "ide0",	"ide1" };
+	                                    "memsize",   "numvcpus",       "scsi0",      "ide0",        "ide1" };
 
 /* The next line of a text that need not end, or NULL. */
 static const char *next_line(const char *line, const char *end)

@@ -56,7 +56,7 @@ static iconv_t converter(enum vmx_encoding encoding, enum direction direction)
 
 	if (!*slot)
 		*slot = direction == TO_UTF_8 ? iconv_open("UTF-8", iconv_names[encoding])
-					      : iconv_open(iconv_names[encoding], "UTF-8");
+		                              : iconv_open(iconv_names[encoding], "UTF-8");
 	return *slot;
 }
 

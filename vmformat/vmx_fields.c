@@ -12,9 +12,9 @@
 #include "vmformat/bytes.h"
 
 #define MEBIBYTE (1ull << 20)
-#define MEMORY_STEP 4u		 /* MiB: VMware's memsize is a multiple of it */
+#define MEMORY_STEP 4u           /* MiB: VMware's memsize is a multiple of it */
 #define MEMORY_MAX (24ull << 20) /* MiB: 24 TiB, hardware version 18 and later */
-#define PCI_SLOT_MAX 0xfff	 /* VMware packs bus and function into the number; the largest real one is 1184 */
+#define PCI_SLOT_MAX 0xfff       /* VMware packs bus and function into the number; the largest real one is 1184 */
 
 /* ---- helpers ---- */
 
@@ -380,20 +380,14 @@ static const struct {
 	struct vmx_guest_defaults defaults;
 } guests[] = {
 	/* clang-format off: one guest a line, their order counts */
-	{ "winvista*", { "lsilogic", "e1000", true } },
-	{ "windows*-64", { "lsilogic", "e1000", true } },
-	{ "windows7*", { "lsilogic", "e1000", true } },
-	{ "windows8*", { "lsilogic", "e1000", true } },
+	{ "winvista*", { "lsilogic", "e1000", true } }, { "windows*-64", { "lsilogic", "e1000", true } },
+	{ "windows7*", { "lsilogic", "e1000", true } }, { "windows8*", { "lsilogic", "e1000", true } },
 	{ "windows9*", { "lsilogic", "e1000", true } }, /* Windows 10 and 11 */
 	{ "longhorn*", { "lsilogic", "e1000", true } }, /* Server 2008 */
-	{ "win*-64", { "lsilogic", "e1000", true } },
-	{ "winnet*", { "lsilogic", "vlance", true } }, /* Server 2003 */
-	{ "win*", { "buslogic", "vlance", true } },
-	{ "nt4", { "buslogic", "vlance", true } },
-	{ "dos", { "buslogic", "vlance", true } },
-	{ "os2*", { "buslogic", "vlance", true } },
-	{ "darwin*", { "lsilogic", "e1000", false } },
-	{ "*-64", { "lsilogic", "e1000", false } },
+	{ "win*-64", { "lsilogic", "e1000", true } },   { "winnet*", { "lsilogic", "vlance", true } }, /* Server 2003 */
+	{ "win*", { "buslogic", "vlance", true } },     { "nt4", { "buslogic", "vlance", true } },
+	{ "dos", { "buslogic", "vlance", true } },      { "os2*", { "buslogic", "vlance", true } },
+	{ "darwin*", { "lsilogic", "e1000", false } },  { "*-64", { "lsilogic", "e1000", false } },
 	{ "*", { "buslogic", "vlance", false } },
 	/* clang-format on */
 };

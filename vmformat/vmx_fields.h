@@ -32,13 +32,13 @@ extern const struct vmx_field vmx_machine_fields[];    /* of struct appliance */
 extern const struct vmx_field vmx_controller_fields[]; /* of struct appliance_controller */
 extern const struct vmx_field vmx_drive_fields[];      /* of struct appliance_drive: all drives */
 extern const struct vmx_field vmx_disk_fields[];       /* of struct appliance_drive: disks only */
-extern const struct vmx_field vmx_nic_fields[];	       /* of struct appliance_nic */
+extern const struct vmx_field vmx_nic_fields[];        /* of struct appliance_nic */
 
 /* The buses as keys name them, in the order of enum appliance_bus (without floppies). */
 struct vmx_bus {
 	const char *name;
 	unsigned controllers, units; /* the most that hardware version 21 has; VIRTIO is ours */
-	const char *model;	     /* NULL: depends on guestOS */
+	const char *model;           /* NULL: depends on guestOS */
 };
 extern const struct vmx_bus vmx_buses[APPLIANCE_FLOPPY];
 #define VMX_FLOPPIES 2u

@@ -163,7 +163,7 @@ static bool asks_for_nothing(const char *value)
 static bool matches(const char *pattern, const char *key)
 {
 	return *pattern == '*' ? vmx_key_matches(pattern + 1, key + strcspn(key, "0123456789."))
-			       : vmx_key_matches(pattern, key);
+	                       : vmx_key_matches(pattern, key);
 }
 
 bool vmx_is_ignored(const char *key, const char *value)

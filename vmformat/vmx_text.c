@@ -48,7 +48,7 @@ static unsigned column(const struct cursor *c)
 static int syntax_error(const struct cursor *c, struct error *e, const char *what)
 {
 	return error_set(e, -EINVAL, "%s: line %u, column %u: %s. A line of this file is written: key = \"value\"",
-			 c->vmx->name, c->line, column(c), what);
+	                 c->vmx->name, c->line, column(c), what);
 }
 
 static char peek(const struct cursor *c)
@@ -75,7 +75,7 @@ static struct vmx_entry *add_entry(struct vmx_file *vmx)
 		vmx->entries = entries;
 		vmx->allocated = allocated;
 	}
-	vmx->entries[vmx->count] = (struct vmx_entry) { 0 };
+	vmx->entries[vmx->count] = (struct vmx_entry){ 0 };
 	return &vmx->entries[vmx->count++];
 }
 
@@ -87,7 +87,7 @@ static int parse_key(struct cursor *c, struct vmx_entry *entry, struct error *e)
 		c->at++;
 	if (c->at == start)
 		return syntax_error(c, e,
-				    peek(c) == '=' ? "there is no key before the '='" : "this cannot begin a key");
+		                    peek(c) == '=' ? "there is no key before the '='" : "this cannot begin a key");
 	if (c->at - start > VMX_MAX_KEY)
 		return syntax_error(c, e, "the key is too long");
 	entry->key = strndup(c->vmx->text + start, c->at - start);
@@ -143,7 +143,7 @@ static int parse_line(struct cursor *c, struct error *e)
 		return 0;
 	if (c->vmx->count == VMX_MAX_KEYS)
 		return error_set(e, -EFBIG, "%s: more than %u keys; this is no description of a machine", c->vmx->name,
-				 VMX_MAX_KEYS);
+		                 VMX_MAX_KEYS);
 	entry = add_entry(c->vmx);
 	if (!entry)
 		return error_set(e, -ENOMEM, "%s: out of memory", c->vmx->name);
@@ -336,7 +336,7 @@ int vmx_parse(const char *text, size_t length, const char *name, struct vmx_file
 
 	if (length > VMX_MAX_SIZE)
 		return error_set(e, -EFBIG, "%s: %zu bytes are too many for a .vmx text (the limit is %u)", name,
-				 length, VMX_MAX_SIZE);
+		                 length, VMX_MAX_SIZE);
 	vmx = calloc(1, sizeof(*vmx));
 	if (!vmx)
 		return error_set(e, -ENOMEM, "%s: out of memory", name);
@@ -456,7 +456,7 @@ static bool is_key(const char *key)
 /* Parsing the new text again is what keeps all positions right; a .vmx is small. It also shows whether the value can be
  * read back: code pages have characters that are written alike, and a text without .encoding is told by its bytes. */
 static int reparse(struct vmx_file *vmx, const char *text, size_t length, const char *key, const char *value,
-		   struct error *e)
+                   struct error *e)
 {
 	struct vmx_file *fresh;
 	int r = vmx_parse(text, length, vmx->name, &fresh, e);
@@ -489,8 +489,8 @@ int vmx_set(struct vmx_file *vmx, const char *key, const char *value, struct err
 	}
 	if (r == -EILSEQ)
 		error_set(e, r,
-			  "%s: \"%s\" has characters that the encoding of this file lacks (see its .encoding line)",
-			  vmx->name, value);
+		          "%s: \"%s\" has characters that the encoding of this file lacks (see its .encoding line)",
+		          vmx->name, value);
 	free(text);
 	free(encoded);
 	free(quoted);

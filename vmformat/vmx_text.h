@@ -14,11 +14,11 @@
 #define VMX_MAX_KEYS 65536u /* the largest real text seen has 600; bounds the memory that a hostile one takes */
 
 struct vmx_entry {
-	char *key;	   /* as written */
-	char *value;	   /* UTF-8, escapes resolved */
+	char *key;         /* as written */
+	char *value;       /* UTF-8, escapes resolved */
 	size_t start, end; /* bytes of the text that are the value, quotation marks included: what vmx_set() replaces */
-	unsigned line;	   /* 1-based */
-	bool damaged;	   /* value has U+FFFD for bytes that are no characters */
+	unsigned line;     /* 1-based */
+	bool damaged;      /* value has U+FFFD for bytes that are no characters */
 };
 
 struct vmx_file {

@@ -11,9 +11,9 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#define SOUND_RATE 48000u      /* frames a second */
-#define SOUND_CHANNELS 2u      /* interleaved signed 16 bit, native order */
-#define SOUND_FRAMES 8192u     /* in the ring: 170 ms */
+#define SOUND_RATE 48000u  /* frames a second */
+#define SOUND_CHANNELS 2u  /* interleaved signed 16 bit, native order */
+#define SOUND_FRAMES 8192u /* in the ring: 170 ms */
 
 struct sound_ring {
 	_Atomic uint32_t written; /* frames, counts up and wraps; the core's */

@@ -72,8 +72,7 @@ static void update(struct piix4_pm *p)
 	if (halves != p->half_seen)
 		p->status |= TMR_STS;
 	p->half_seen = halves;
-	timer_set(d->board->clock, &p->half,
-		  p->enable & TMR_STS ? time_of((halves + 1) * PM_TIMER_HALF) : TIMER_OFF);
+	timer_set(d->board->clock, &p->half, p->enable & TMR_STS ? time_of((halves + 1) * PM_TIMER_HALF) : TIMER_OFF);
 	device_set_irq(d, 0, p->control & SCI_EN && p->status & p->enable & PM1_EVENTS);
 }
 
@@ -130,11 +129,11 @@ static void write_control(struct piix4_pm *p, uint16_t value)
 static void write_byte(struct piix4_pm *p, unsigned at, uint8_t value)
 {
 	unsigned shift = 8 * (at & 1);
-	uint16_t wide = (uint16_t)(value << shift), keep = (uint16_t)~(0xff << shift);
+	uint16_t wide = (uint16_t)(value << shift), keep = (uint16_t) ~(0xff << shift);
 
 	switch (at & ~1u) {
 	case PM1_STS:
-		p->status &= (uint16_t)~(wide & (PM1_EVENTS | WAK_STS));
+		p->status &= (uint16_t) ~(wide & (PM1_EVENTS | WAK_STS));
 		break;
 	case PM1_EN:
 		p->enable = (uint16_t)((p->enable & keep) | wide) & PM1_EVENTS;
@@ -234,9 +233,13 @@ static void config_written(struct pci_device *pci, unsigned reg, unsigned size)
 
 static int piix4_pm_create(struct device *d, const struct device_config *config, struct error *e)
 {
-	static const struct pci_identity identity = { .vendor = 0x8086, .device = 0x7113, .class_code = 0x068000,
-						      .subsystem_vendor = 0x1af4, .subsystem = 0x1100, .revision = 3,
-						      .interrupt_pin = 1 };
+	static const struct pci_identity identity = { .vendor = 0x8086,
+		                                      .device = 0x7113,
+		                                      .class_code = 0x068000,
+		                                      .subsystem_vendor = 0x1af4,
+		                                      .subsystem = 0x1100,
+		                                      .revision = 3,
+		                                      .interrupt_pin = 1 };
 	struct piix4_pm *p = (struct piix4_pm *)d;
 	const struct piix4_pm_config *wires = config->extra;
 	int r = pci_device_init(&p->pci, config, &identity, e);

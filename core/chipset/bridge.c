@@ -27,22 +27,25 @@ static void add_express_capability(struct pci_device *p)
 	p->config[PCI_CAPABILITIES] = CAPABILITY_EXPRESS;
 	at[0] = 0x10;
 	le16_store(at + 0x02, 0x0142);
-	le32_store(at + 0x04, 0x00008000);      /* role-based error reporting */
+	le32_store(at + 0x04, 0x00008000); /* role-based error reporting */
 	le16_store(p->write_mask + CAPABILITY_EXPRESS + 0x08, 0x00ff);
-	le32_store(at + 0x0c, 0x00000011);      /* link: x1, 2.5 GT/s */
+	le32_store(at + 0x0c, 0x00000011); /* link: x1, 2.5 GT/s */
 	le16_store(p->write_mask + CAPABILITY_EXPRESS + 0x10, 0x00c3);
 	le16_store(at + 0x12, 0x0011);
 	le32_store(at + 0x14, (uint32_t)(p->devfn >> 3) << 19); /* physical slot number */
 	le16_store(p->write_mask + CAPABILITY_EXPRESS + 0x18, 0x0000);
-	le16_store(at + 0x1a, 0x0040);          /* presence detected */
+	le16_store(at + 0x1a, 0x0040); /* presence detected */
 	le16_store(p->write_mask + CAPABILITY_EXPRESS + 0x1c, 0x001f);
 }
 
 static int bridge_create(struct device *d, const struct device_config *config, struct error *e)
 {
 	const struct bridge_config *wires = config->extra;
-	struct pci_identity identity = { .vendor = wires->vendor, .device = wires->device, .class_code = 0x060400,
-					 .header_type = 1, .revision = 1 };
+	struct pci_identity identity = { .vendor = wires->vendor,
+		                         .device = wires->device,
+		                         .class_code = 0x060400,
+		                         .header_type = 1,
+		                         .revision = 1 };
 	struct bridge *b = (struct bridge *)d;
 	struct pci_device *p = &b->pci;
 	int r;
@@ -59,10 +62,10 @@ static int bridge_create(struct device *d, const struct device_config *config, s
 	if (!b->bus)
 		return -ENOMEM;
 	memset(p->write_mask + PCI_BRIDGE_PRIMARY, 0xff, 4);
-	le16_store(p->write_mask + 0x1c, 0xf0f0);             /* I/O window */
-	le32_store(p->write_mask + 0x20, 0xfff0fff0);         /* memory window */
-	le32_store(p->write_mask + 0x24, 0xfff0fff0);         /* prefetchable window */
-	le32_store(p->config + 0x24, 0x00010001);             /* of 64 bits */
+	le16_store(p->write_mask + 0x1c, 0xf0f0);     /* I/O window */
+	le32_store(p->write_mask + 0x20, 0xfff0fff0); /* memory window */
+	le32_store(p->write_mask + 0x24, 0xfff0fff0); /* prefetchable window */
+	le32_store(p->config + 0x24, 0x00010001);     /* of 64 bits */
 	memset(p->write_mask + 0x28, 0xff, 8);
 	le16_store(p->write_mask + BRIDGE_CONTROL, 0x0057);
 	if (b->express)

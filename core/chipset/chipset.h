@@ -33,16 +33,16 @@ void piix4_pm_power_button(struct device *d);
 /* pci-bridge: PCI to PCI. */
 struct bridge_config {
 	uint16_t vendor, device;
-	bool express;              /* a PCI Express root port: has that capability */
-	struct pci_bus **ret_bus;  /* the new bus, for the parts behind it */
+	bool express;             /* a PCI Express root port: has that capability */
+	struct pci_bus **ret_bus; /* the new bus, for the parts behind it */
 };
 extern const struct device_class bridge_class;
 
 /* fw_cfg: the firmware's configuration at 0x510, with DMA (QEMU docs/specs/fw_cfg). */
 struct fw_cfg_item {
-	uint16_t key;      /* 0: a file, numbered by its place in the list */
-	const char *name;  /* of a file, up to 55 characters */
-	const void *data;  /* copied */
+	uint16_t key;     /* 0: a file, numbered by its place in the list */
+	const char *name; /* of a file, up to 55 characters */
+	const void *data; /* copied */
 	size_t size;
 };
 struct fw_cfg_config {
@@ -50,8 +50,15 @@ struct fw_cfg_config {
 	size_t count;
 };
 enum fw_cfg_key { /* 0, 1 and 0x19 are answered by the device itself */
-	FW_CFG_UUID = 0x02, FW_CFG_RAM_SIZE = 0x03, FW_CFG_NOGRAPHIC = 0x04, FW_CFG_NB_CPUS = 0x05, FW_CFG_BOOT_DEVICE = 0x0c,
-	FW_CFG_NUMA = 0x0d, FW_CFG_BOOT_MENU = 0x0e, FW_CFG_MAX_CPUS = 0x0f, FW_CFG_IRQ0_OVERRIDE = 0x8002,
+	          FW_CFG_UUID = 0x02,
+	          FW_CFG_RAM_SIZE = 0x03,
+	          FW_CFG_NOGRAPHIC = 0x04,
+	          FW_CFG_NB_CPUS = 0x05,
+	          FW_CFG_BOOT_DEVICE = 0x0c,
+	          FW_CFG_NUMA = 0x0d,
+	          FW_CFG_BOOT_MENU = 0x0e,
+	          FW_CFG_MAX_CPUS = 0x0f,
+	          FW_CFG_IRQ0_OVERRIDE = 0x8002,
 };
 extern const struct device_class fw_cfg_class;
 

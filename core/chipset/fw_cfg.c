@@ -75,7 +75,8 @@ static uint64_t ports_read(struct device *d, struct region *r, uint64_t offset, 
 	return byte;
 }
 
-static void ports_read_many(struct device *d, struct region *r, uint64_t offset, unsigned size, void *data, size_t count)
+static void ports_read_many(struct device *d, struct region *r, uint64_t offset, unsigned size, void *data,
+                            size_t count)
 {
 	(void)r;
 	memset(data, 0, size * count);
@@ -160,8 +161,9 @@ static void dma_write(struct device *d, struct region *r, uint64_t offset, unsig
 	}
 }
 
-static const struct region_ops ports_ops = { .read = ports_read, .write = ports_write, .read_many = ports_read_many,
-					     .max_size = 2 };
+static const struct region_ops ports_ops = {
+	.read = ports_read, .write = ports_write, .read_many = ports_read_many, .max_size = 2
+};
 static const struct region_ops dma_ops = { .read = dma_read, .write = dma_write };
 
 static int add_item(struct fw_cfg *f, uint16_t key, const void *data, size_t size)

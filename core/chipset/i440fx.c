@@ -86,8 +86,12 @@ static void config_written(struct pci_device *p, unsigned reg, unsigned size)
 static int i440fx_create(struct device *d, const struct device_config *config, struct error *e)
 {
 	/* SeaBIOS looks for fw_cfg, and shadows RAM, only behind this subsystem id. */
-	static const struct pci_identity identity = { .vendor = 0x8086, .device = 0x1237, .subsystem_vendor = 0x1af4,
-						      .subsystem = 0x1100, .class_code = 0x060000, .revision = 2 };
+	static const struct pci_identity identity = { .vendor = 0x8086,
+		                                      .device = 0x1237,
+		                                      .subsystem_vendor = 0x1af4,
+		                                      .subsystem = 0x1100,
+		                                      .class_code = 0x060000,
+		                                      .revision = 2 };
 	struct i440fx *h = (struct i440fx *)d;
 	const struct i440fx_config *wires = config->extra;
 	int r = pci_device_init(&h->pci, config, &identity, e);
@@ -98,7 +102,8 @@ static int i440fx_create(struct device *d, const struct device_config *config, s
 	h->rom_size = MIN(wires->bios_size, (size_t)0x20000);
 	h->rom = wires->bios + wires->bios_size - h->rom_size;
 	for (unsigned n = 0; n < SEGMENTS; n++)
-		h->segments[n] = (struct segment){ .slot = { .name = "pam", .size = n ? 0x4000 : 0x10000 }, .mode = 0xff };
+		h->segments[n] =
+			(struct segment){ .slot = { .name = "pam", .size = n ? 0x4000 : 0x10000 }, .mode = 0xff };
 	memset(h->pci.write_mask + PAM0, 0x33, PAM_COUNT);
 	h->pci.write_mask[PAM0] = 0x30;
 	h->pci.write_mask[SMRAM] = 0x7f;

@@ -7,11 +7,11 @@
 
 struct pci_bus {
 	const struct board *board;
-	struct pci_device *bridge;  /* the function this bus is behind, NULL: root */
+	struct pci_device *bridge; /* the function this bus is behind, NULL: root */
 	struct pci_device *devices;
 	struct pci_bus *root, *children, *sibling;
 	/* root only */
-	uint32_t address;           /* CONFIG_ADDRESS, PCI 3.0 section 3.2.2.3.2 */
+	uint32_t address; /* CONFIG_ADDRESS, PCI 3.0 section 3.2.2.3.2 */
 	struct region address_port, data_port;
 	unsigned pirq_gsi[4];
 	unsigned swizzle;
@@ -71,8 +71,8 @@ static void update_intx(struct pci_device *p)
 {
 	bool off = le16_load(p->config + PCI_COMMAND) & PCI_COMMAND_INTX_OFF;
 
-	p->config[PCI_STATUS] = (uint8_t)((p->config[PCI_STATUS] & ~STATUS_INTERRUPT) |
-					  (p->intx_level ? STATUS_INTERRUPT : 0));
+	p->config[PCI_STATUS] =
+		(uint8_t)((p->config[PCI_STATUS] & ~STATUS_INTERRUPT) | (p->intx_level ? STATUS_INTERRUPT : 0));
 	irq_line_set(&p->intx, p->intx_level && !off);
 }
 
@@ -178,13 +178,13 @@ static void unplug(struct pci_device *p)
 }
 
 int pci_device_init(struct pci_device *p, const struct device_config *config, const struct pci_identity *identity,
-		    struct error *e)
+                    struct error *e)
 {
 	const uint16_t command = PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_INTX_OFF;
 
 	if (pci_bus_device(config->pci_bus, config->pci_devfn))
 		return error_set(e, -EEXIST, "%s: PCI slot %u.%u is taken by another device", config->id,
-				 config->pci_devfn >> 3, config->pci_devfn & 7);
+		                 config->pci_devfn >> 3, config->pci_devfn & 7);
 	p->bus = config->pci_bus;
 	p->devfn = config->pci_devfn;
 	le16_store(p->config + PCI_VENDOR_ID, identity->vendor);
@@ -247,7 +247,7 @@ void pci_config_write(struct pci_device *p, unsigned reg, unsigned size, uint32_
 		uint8_t byte = (uint8_t)(value >> 8 * i), mask = p->write_mask[reg + i];
 
 		p->config[reg + i] = (uint8_t)((p->config[reg + i] & ~mask) | (byte & mask));
-		p->config[reg + i] &= (uint8_t)~(byte & p->clear_mask[reg + i]);
+		p->config[reg + i] &= (uint8_t) ~(byte & p->clear_mask[reg + i]);
 	}
 	update_bars(p);
 	update_intx(p);
@@ -407,10 +407,12 @@ void pci_bus_map_ports(struct pci_bus *root, struct device *host, void (*reset)(
 {
 	root->reset = reset;
 	root->context = context;
-	root->address_port = (struct region){ .name = "pci-config-address", .ops = &address_ops, .device = host, .size = 4,
-					      .space = BUS_PORT };
-	root->data_port = (struct region){ .name = "pci-config-data", .ops = &data_ops, .device = host, .size = 4,
-					   .space = BUS_PORT };
+	root->address_port = (struct region){
+		.name = "pci-config-address", .ops = &address_ops, .device = host, .size = 4, .space = BUS_PORT
+	};
+	root->data_port = (struct region){
+		.name = "pci-config-data", .ops = &data_ops, .device = host, .size = 4, .space = BUS_PORT
+	};
 	bus_map(root->board->bus, &root->address_port, 0xcf8);
 	bus_map(root->board->bus, &root->data_port, 0xcfc);
 }

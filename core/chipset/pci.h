@@ -16,11 +16,27 @@
 #define PCI_DEVFN(device, function) ((uint8_t)((device) << 3 | (function)))
 
 enum pci_register { /* PCI 3.0 section 6.1 */
-	PCI_VENDOR_ID = 0x00, PCI_DEVICE_ID = 0x02, PCI_COMMAND = 0x04, PCI_STATUS = 0x06, PCI_REVISION = 0x08,
-	PCI_PROG_IF = 0x09, PCI_SUBCLASS = 0x0a, PCI_CLASS = 0x0b, PCI_CACHE_LINE = 0x0c, PCI_LATENCY = 0x0d,
-	PCI_HEADER_TYPE = 0x0e, PCI_BAR0 = 0x10, PCI_SUBSYSTEM_VENDOR_ID = 0x2c, PCI_SUBSYSTEM_ID = 0x2e,
-	PCI_BRIDGE_PRIMARY = 0x18, PCI_BRIDGE_SECONDARY = 0x19, PCI_BRIDGE_SUBORDINATE = 0x1a, /* header type 1 */
-	PCI_ROM_ADDRESS = 0x30, PCI_CAPABILITIES = 0x34, PCI_INTERRUPT_LINE = 0x3c, PCI_INTERRUPT_PIN = 0x3d,
+	            PCI_VENDOR_ID = 0x00,
+	            PCI_DEVICE_ID = 0x02,
+	            PCI_COMMAND = 0x04,
+	            PCI_STATUS = 0x06,
+	            PCI_REVISION = 0x08,
+	            PCI_PROG_IF = 0x09,
+	            PCI_SUBCLASS = 0x0a,
+	            PCI_CLASS = 0x0b,
+	            PCI_CACHE_LINE = 0x0c,
+	            PCI_LATENCY = 0x0d,
+	            PCI_HEADER_TYPE = 0x0e,
+	            PCI_BAR0 = 0x10,
+	            PCI_SUBSYSTEM_VENDOR_ID = 0x2c,
+	            PCI_SUBSYSTEM_ID = 0x2e,
+	            PCI_BRIDGE_PRIMARY = 0x18,
+	            PCI_BRIDGE_SECONDARY = 0x19,
+	            PCI_BRIDGE_SUBORDINATE = 0x1a, /* header type 1 */
+	            PCI_ROM_ADDRESS = 0x30,
+	            PCI_CAPABILITIES = 0x34,
+	            PCI_INTERRUPT_LINE = 0x3c,
+	            PCI_INTERRUPT_PIN = 0x3d,
 };
 enum pci_command { PCI_COMMAND_IO = 1, PCI_COMMAND_MEMORY = 2, PCI_COMMAND_MASTER = 4, PCI_COMMAND_INTX_OFF = 0x400 };
 
@@ -28,16 +44,16 @@ enum pci_bar_kind { PCI_BAR_NONE, PCI_BAR_IO, PCI_BAR_MEMORY, PCI_BAR_MEMORY_PRE
 
 struct pci_identity {
 	uint16_t vendor, device, subsystem_vendor, subsystem;
-	uint32_t class_code;   /* class << 16 | subclass << 8 | prog-if */
+	uint32_t class_code; /* class << 16 | subclass << 8 | prog-if */
 	uint8_t revision, header_type;
 	uint8_t interrupt_pin; /* 0 none, 1 INTA .. 4 INTD */
 };
 
 struct pci_bar {
 	enum pci_bar_kind kind;
-	uint64_t size;          /* a power of two: I/O >= 4, memory >= 16 */
-	struct region *region;  /* trapped accesses go here, or */
-	struct slot *slot;      /* the window is RAM (video memory, ROM) */
+	uint64_t size;         /* a power of two: I/O >= 4, memory >= 16 */
+	struct region *region; /* trapped accesses go here, or */
+	struct slot *slot;     /* the window is RAM (video memory, ROM) */
 	bool mapped;
 	uint64_t base;
 };
@@ -50,8 +66,8 @@ struct pci_device {
 	uint8_t write_mask[256]; /* bits the guest may write */
 	uint8_t clear_mask[256]; /* bits that a written 1 clears (status registers) */
 	struct pci_bar bars[PCI_BARS];
-	struct irq_line intx;    /* routed by the bus to a GSI */
-	bool intx_level;         /* what the device says, before PCI_COMMAND_INTX_OFF */
+	struct irq_line intx; /* routed by the bus to a GSI */
+	bool intx_level;      /* what the device says, before PCI_COMMAND_INTX_OFF */
 	/* Called after the standard handling of a configuration write, device lock held; NULL: none. */
 	void (*config_written)(struct pci_device *p, unsigned reg, unsigned size);
 	/* Called before a configuration read is answered, for registers that live; NULL: none. */
@@ -62,7 +78,7 @@ struct pci_device {
 
 /* Plugs the device into config->pci_bus at config->pci_devfn. -EEXIST: the slot is taken. */
 int pci_device_init(struct pci_device *p, const struct device_config *config, const struct pci_identity *identity,
-		    struct error *e);
+                    struct error *e);
 /* region or slot (one of them, the device's own, filled but for its address) becomes BAR n. */
 void pci_add_bar(struct pci_device *p, unsigned n, enum pci_bar_kind kind, struct region *region, struct slot *slot);
 /* Registers back to power-on: command, BARs, interrupt line; config bytes the device set stay. From the device's reset(). */

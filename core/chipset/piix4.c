@@ -32,8 +32,9 @@ static void config_written(struct pci_device *pci, unsigned reg, unsigned size)
 
 static int piix4_isa_create(struct device *d, const struct device_config *config, struct error *e)
 {
-	static const struct pci_identity identity = { .vendor = 0x8086, .device = 0x7110, .class_code = 0x060100,
-						      .header_type = 0x80, .revision = 2 };
+	static const struct pci_identity identity = {
+		.vendor = 0x8086, .device = 0x7110, .class_code = 0x060100, .header_type = 0x80, .revision = 2
+	};
 	struct piix4_isa *p = (struct piix4_isa *)d;
 	int r = pci_device_init(&p->pci, config, &identity, e);
 

@@ -38,7 +38,8 @@ static const struct {
 };
 
 /* Leaves that become empty. */
-static const uint32_t emptied[] = { 0xa /* PMU */, 0x12 /* SGX */, 0x14 /* PT */, 0x1d, 0x1e /* AMX */, 0x8000000a /* SVM */ };
+static const uint32_t emptied[] = { 0xa /* PMU */, 0x12 /* SGX */, 0x14 /* PT */,
+	                            0x1d,          0x1e /* AMX */, 0x8000000a /* SVM */ };
 
 static uint32_t *reg_of(struct kvm_cpuid_entry2 *e, enum reg reg)
 {

@@ -40,12 +40,14 @@ static int check_capabilities(int fd, struct error *e)
 	int version = ioctl(fd, KVM_GET_API_VERSION, 0);
 
 	if (version != KVM_API_VERSION)
-		return error_set(e, -ENOTSUP, "/dev/kvm speaks API version %d, Vitrine needs %d; update the Linux kernel",
-				 version, KVM_API_VERSION);
+		return error_set(e, -ENOTSUP,
+		                 "/dev/kvm speaks API version %d, Vitrine needs %d; update the Linux kernel", version,
+		                 KVM_API_VERSION);
 	for (size_t i = 0; i < ARRAY_SIZE(needed); i++)
 		if (ioctl(fd, KVM_CHECK_EXTENSION, needed[i].capability) <= 0)
-			return error_set(e, -ENOTSUP, "/dev/kvm lacks %s, which every Linux since 4.13 has; update the kernel",
-					 needed[i].name);
+			return error_set(e, -ENOTSUP,
+			                 "/dev/kvm lacks %s, which every Linux since 4.13 has; update the kernel",
+			                 needed[i].name);
 	return 0;
 }
 
@@ -70,8 +72,9 @@ static void slot_changed(void *context, const struct slot *slot, bool mapped)
 		region.flags |= KVM_MEM_LOG_DIRTY_PAGES;
 	if (ioctl(kvm->fd, KVM_SET_USER_MEMORY_REGION, &region) == 0)
 		return;
-	error_set(&e, -errno, "KVM refuses %llu KiB of guest memory (%s) at 0x%llx: %s; close other programs and try again",
-		  (unsigned long long)(slot->size >> 10), slot->name, (unsigned long long)slot->base, strerror(errno));
+	error_set(&e, -errno,
+	          "KVM refuses %llu KiB of guest memory (%s) at 0x%llx: %s; close other programs and try again",
+	          (unsigned long long)(slot->size >> 10), slot->name, (unsigned long long)slot->base, strerror(errno));
 	kvm->options.trouble(kvm->options.context, KVM_TROUBLE, &e);
 	kvm_request_stop(kvm);
 }
@@ -135,12 +138,15 @@ static int set_routing(struct kvm *kvm, struct error *e)
 	for (unsigned gsi = 0; gsi < IRQ_GSI_COUNT; gsi++) {
 		if (gsi < 16 && gsi != 2)
 			routing->entries[routing->nr++] = (struct kvm_irq_routing_entry){
-				.gsi = gsi, .type = KVM_IRQ_ROUTING_IRQCHIP,
-				.u.irqchip = { gsi < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE, gsi & 7 } };
+				.gsi = gsi,
+				.type = KVM_IRQ_ROUTING_IRQCHIP,
+				.u.irqchip = { gsi < 8 ? KVM_IRQCHIP_PIC_MASTER : KVM_IRQCHIP_PIC_SLAVE, gsi & 7 }
+			};
 		if (gsi != 2)
-			routing->entries[routing->nr++] = (struct kvm_irq_routing_entry){
-				.gsi = gsi, .type = KVM_IRQ_ROUTING_IRQCHIP,
-				.u.irqchip = { KVM_IRQCHIP_IOAPIC, gsi ? gsi : 2 } };
+			routing->entries[routing->nr++] =
+				(struct kvm_irq_routing_entry){ .gsi = gsi,
+				                                .type = KVM_IRQ_ROUTING_IRQCHIP,
+				                                .u.irqchip = { KVM_IRQCHIP_IOAPIC, gsi ? gsi : 2 } };
 	}
 	if (ioctl(kvm->fd, KVM_SET_GSI_ROUTING, routing) < 0)
 		r = error_set(e, -errno, "KVM_SET_GSI_ROUTING: %s", strerror(errno));
@@ -167,9 +173,12 @@ static int create_vm(struct kvm *kvm, struct error *e)
 		kvm->fd = ioctl(fd, KVM_CREATE_VM, 0);
 	while (kvm->fd < 0 && errno == EINTR);
 	if (kvm->fd < 0)
-		return error_set(e, -errno, "KVM cannot create a virtual machine: %s; is another hypervisor (VirtualBox, VMware) "
-				 "running? Stop it and try again", strerror(errno));
-	if (ioctl(kvm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0 || ioctl(kvm->fd, KVM_SET_TSS_ADDR, TSS_ADDRESS) < 0)
+		return error_set(e, -errno,
+		                 "KVM cannot create a virtual machine: %s; is another hypervisor (VirtualBox, VMware) "
+		                 "running? Stop it and try again",
+		                 strerror(errno));
+	if (ioctl(kvm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0 ||
+	    ioctl(kvm->fd, KVM_SET_TSS_ADDR, TSS_ADDRESS) < 0)
 		return error_set(e, -errno, "KVM refuses its own pages: %s", strerror(errno));
 	/* Memory before the interrupt controllers: each slot waits for readers whom only those bring (5 ms for the first). */
 	memory_set_listener(kvm->options.memory, &(struct memory_listener){ slot_changed, slot_dirty, kvm });
@@ -177,8 +186,9 @@ static int create_vm(struct kvm *kvm, struct error *e)
 		return error_set(e, -errno, "KVM cannot make interrupt controllers: %s", strerror(errno));
 	kvm->run_size = (size_t)ioctl(fd, KVM_GET_VCPU_MMAP_SIZE, 0);
 	pages = ioctl(fd, KVM_CHECK_EXTENSION, KVM_CAP_COALESCED_MMIO); /* where the ring is, in pages behind kvm_run */
-	kvm->ring_slots = pages > 0 && kvm->run_size >= (size_t)(pages + 1) * 4096 ?
-		(4096 - sizeof(struct kvm_coalesced_mmio_ring)) / sizeof(struct kvm_coalesced_mmio) : 0;
+	kvm->ring_slots = pages > 0 && kvm->run_size >= (size_t)(pages + 1) * 4096
+	                          ? (4096 - sizeof(struct kvm_coalesced_mmio_ring)) / sizeof(struct kvm_coalesced_mmio)
+	                          : 0;
 	return set_routing(kvm, e);
 }
 
@@ -202,7 +212,8 @@ int kvm_create(const struct kvm_options *options, struct kvm **ret_kvm, struct e
 	int r;
 
 	if (!kvm)
-		return error_set(e, -ENOMEM, "not enough memory for a virtual machine; close other programs and try again");
+		return error_set(e, -ENOMEM,
+		                 "not enough memory for a virtual machine; close other programs and try again");
 	kvm->options = *options;
 	kvm->fd = -1;
 	atomic_store(&kvm->stop, true);

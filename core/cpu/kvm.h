@@ -27,8 +27,8 @@ enum kvm_trouble {
 };
 
 struct kvm_options {
-	int kvm_fd;            /* /dev/kvm; borrowed, must outlive */
-	unsigned cpus;         /* 1 to KVM_MAX_CPUS */
+	int kvm_fd;    /* /dev/kvm; borrowed, must outlive */
+	unsigned cpus; /* 1 to KVM_MAX_CPUS */
 	unsigned cores_per_socket;
 	struct memory *memory; /* becomes its listener */
 	struct bus *bus;       /* exits go here; becomes its listener */

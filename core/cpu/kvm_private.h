@@ -15,7 +15,7 @@ struct vcpu {
 	int fd;
 	struct kvm_run *run; /* shared with the kernel */
 	pthread_t thread;
-	bool started;        /* the thread exists */
+	bool started; /* the thread exists */
 	/* frozen time, between kvm_stop() and kvm_run() */
 	struct kvm_lapic_state lapic;
 	uint64_t tsc, tsc_deadline, tsc_offset;
@@ -28,18 +28,18 @@ struct kvm {
 	size_t run_size;
 	struct vcpu cpus[KVM_MAX_CPUS];
 	unsigned cpu_count;
-	atomic_bool stop;             /* CPUs are to wait */
+	atomic_bool stop; /* CPUs are to wait */
 	/* under lock: */
 	pthread_mutex_t lock;
 	pthread_cond_t changed;
-	unsigned parked;              /* CPUs that wait */
+	unsigned parked; /* CPUs that wait */
 	bool quit;
 	/* coalesced writes, under ring_lock: */
 	pthread_mutex_t ring_lock;
 	struct kvm_coalesced_mmio_ring *ring; /* NULL: this KVM has none */
 	unsigned ring_slots;
-	struct kvm_clock_data clock;  /* frozen */
-	uint64_t host_tsc;            /* when it was frozen */
+	struct kvm_clock_data clock; /* frozen */
+	uint64_t host_tsc;           /* when it was frozen */
 	bool clock_frozen;
 };
 

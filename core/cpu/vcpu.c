@@ -15,7 +15,8 @@
 #include "vmformat/bytes.h"
 
 #define KICK_SIGNAL SIGUSR1
-#define STACK_SIZE (256u << 10) /* a page for KVM_RUN's loop and the deepest device callback; the sanitizers want more */
+#define STACK_SIZE \
+	(256u << 10) /* a page for KVM_RUN's loop and the deepest device callback; the sanitizers want more */
 #define MSR_TSC 0x10
 #define MSR_TSC_DEADLINE 0x6e0
 #define MSR_MISC_ENABLE 0x1a0
@@ -85,9 +86,10 @@ static void give_up(struct vcpu *vcpu, const char *what)
 
 	ioctl(vcpu->fd, KVM_GET_REGS, &regs);
 	ioctl(vcpu->fd, KVM_GET_SREGS, &sregs);
-	error_set(&e, -EIO, "KVM cannot go on with CPU %u at %04x:%llx (CR0 %llx): %s. Restart the machine; if it happens again, "
-		  "please report it with these words",
-		  vcpu->index, sregs.cs.selector, (unsigned long long)regs.rip, (unsigned long long)sregs.cr0, what);
+	error_set(&e, -EIO,
+	          "KVM cannot go on with CPU %u at %04x:%llx (CR0 %llx): %s. Restart the machine; if it happens again, "
+	          "please report it with these words",
+	          vcpu->index, sregs.cs.selector, (unsigned long long)regs.rip, (unsigned long long)sregs.cr0, what);
 	atomic_store(&kvm->stop, true);
 	kvm->options.trouble(kvm->options.context, KVM_TROUBLE, &e);
 }
@@ -121,7 +123,7 @@ static void handle_exit(struct vcpu *vcpu)
 		break;
 	case KVM_EXIT_FAIL_ENTRY:
 		snprintf(text, sizeof(text), "entry failed, hardware reason 0x%llx",
-			 (unsigned long long)vcpu->run->fail_entry.hardware_entry_failure_reason);
+		         (unsigned long long)vcpu->run->fail_entry.hardware_entry_failure_reason);
 		give_up(vcpu, text);
 		break;
 	default:
@@ -242,7 +244,8 @@ int vcpu_create(struct kvm *kvm, unsigned index, struct error *e)
 	*vcpu = (struct vcpu){ .kvm = kvm, .index = index };
 	vcpu->fd = ioctl(kvm->fd, KVM_CREATE_VCPU, index);
 	if (vcpu->fd < 0)
-		return error_set(e, -errno, "KVM cannot create CPU %u: %s; try fewer CPUs (numvcpus)", index, strerror(errno));
+		return error_set(e, -errno, "KVM cannot create CPU %u: %s; try fewer CPUs (numvcpus)", index,
+		                 strerror(errno));
 	kvm->cpu_count++;
 	vcpu->run = mmap(NULL, kvm->run_size, PROT_READ | PROT_WRITE, MAP_SHARED, vcpu->fd, 0);
 	if (vcpu->run == MAP_FAILED) {
@@ -285,8 +288,9 @@ void vcpu_destroy(struct vcpu *vcpu)
 
 static bool tsc_offset(struct vcpu *vcpu, unsigned long request, uint64_t *value)
 {
-	struct kvm_device_attr attribute = { .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET,
-					     .addr = (uintptr_t)value };
+	struct kvm_device_attr attribute = { .group = KVM_VCPU_TSC_CTRL,
+		                             .attr = KVM_VCPU_TSC_OFFSET,
+		                             .addr = (uintptr_t)value };
 
 	return ioctl(vcpu->fd, request, &attribute) == 0;
 }
@@ -337,5 +341,6 @@ void vcpu_thaw_time(struct vcpu *vcpu, uint64_t elapsed)
 	ioctl(vcpu->fd, KVM_SET_LAPIC, &vcpu->lapic);
 	if (vcpu->tsc_deadline)
 		set_msr(vcpu, MSR_TSC_DEADLINE, vcpu->tsc_deadline);
-	ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0); /* tells the guest's watchdog that it was stopped; fails without kvmclock */
+	ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL,
+	      0); /* tells the guest's watchdog that it was stopped; fails without kvmclock */
 }

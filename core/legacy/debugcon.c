@@ -31,7 +31,7 @@ static void debugcon_write(struct device *d, struct region *r, uint64_t offset, 
 
 /* OVMF logs by rep outsb. Wider elements are not text. */
 static void debugcon_write_many(struct device *d, struct region *r, uint64_t offset, unsigned size, const void *data,
-				size_t count)
+                                size_t count)
 {
 	struct debugcon *c = (struct debugcon *)d;
 
@@ -54,8 +54,8 @@ static int debugcon_create(struct device *d, const struct device_config *config,
 	(void)e;
 	if (config->extra)
 		c->wires = *(const struct serial_config *)config->extra;
-	c->region = (struct region){ .name = "debugcon", .ops = &debugcon_ops, .device = d, .size = 1,
-				     .space = BUS_PORT };
+	c->region =
+		(struct region){ .name = "debugcon", .ops = &debugcon_ops, .device = d, .size = 1, .space = BUS_PORT };
 	bus_map(d->board->bus, &c->region, config->port);
 	return 0;
 }

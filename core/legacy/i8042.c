@@ -27,16 +27,16 @@ enum status {
 	STATUS_SYSTEM = 1 << 2,
 	STATUS_COMMAND = 1 << 3, /* the last write went to 0x64 */
 	STATUS_UNLOCKED = 1 << 4,
-	STATUS_AUX = 1 << 5,     /* the byte in the buffer is the mouse's */
+	STATUS_AUX = 1 << 5, /* the byte in the buffer is the mouse's */
 };
 
 enum mode { /* the command byte: RAM location 0 */
-	MODE_KEYBOARD_IRQ = 1 << 0,
-	MODE_AUX_IRQ = 1 << 1,
-	MODE_SYSTEM = 1 << 2,
-	MODE_KEYBOARD_OFF = 1 << 4,
-	MODE_AUX_OFF = 1 << 5,
-	MODE_TRANSLATE = 1 << 6,
+	    MODE_KEYBOARD_IRQ = 1 << 0,
+	    MODE_AUX_IRQ = 1 << 1,
+	    MODE_SYSTEM = 1 << 2,
+	    MODE_KEYBOARD_OFF = 1 << 4,
+	    MODE_AUX_OFF = 1 << 5,
+	    MODE_TRANSLATE = 1 << 6,
 };
 
 enum output_port {
@@ -52,22 +52,22 @@ struct i8042 {
 	struct i8042_config wires;
 	struct region data, control;
 
-	uint8_t ram[32];      /* [0] is the command byte, the mode */
-	uint8_t command;      /* of 0x64, waits for its byte at 0x60; 0: none does */
+	uint8_t ram[32]; /* [0] is the command byte, the mode */
+	uint8_t command; /* of 0x64, waits for its byte at 0x60; 0: none does */
 	bool last_was_command;
 	bool a20;
 
-	uint8_t buffer;       /* keeps its byte after it was read */
+	uint8_t buffer; /* keeps its byte after it was read */
 	bool full, from_aux;
-	bool from_keyboard;   /* not an answer of the controller: paces the next byte */
-	uint8_t answer;       /* the controller's own, waits for the buffer */
+	bool from_keyboard; /* not an answer of the controller: paces the next byte */
+	uint8_t answer;     /* the controller's own, waits for the buffer */
 	bool answer_waits, answer_is_aux;
 	bool break_prefix;    /* translation has swallowed an F0 */
 	uint64_t paced_until; /* guest ns: no scan code before then */
 
 	struct ps2_keyboard keyboard;
 	struct ps2_mouse mouse;
-	struct timer timer;   /* pace, typematic or the mouse's next report, whichever is first */
+	struct timer timer; /* pace, typematic or the mouse's next report, whichever is first */
 };
 
 static uint8_t mode(const struct i8042 *c)
@@ -391,8 +391,9 @@ static int i8042_create(struct device *d, const struct device_config *config, st
 		c->wires = *(const struct i8042_config *)config->extra;
 	timer_init(&c->timer, d, timer_fired);
 	c->data = (struct region){ .name = "i8042 data", .ops = &data_ops, .device = d, .size = 1, .space = BUS_PORT };
-	c->control = (struct region){ .name = "i8042 control", .ops = &control_ops, .device = d, .size = 1,
-				      .space = BUS_PORT };
+	c->control = (struct region){
+		.name = "i8042 control", .ops = &control_ops, .device = d, .size = 1, .space = BUS_PORT
+	};
 	bus_map(d->board->bus, &c->data, config->port);
 	bus_map(d->board->bus, &c->control, config->port + 4u);
 	return 0;

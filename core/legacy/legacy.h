@@ -43,9 +43,9 @@ extern const struct device_class pit_class;
 
 /* rtc: MC146818 with 128 bytes of CMOS at 0x70, irq 8. extra: struct rtc_config. */
 struct rtc_config {
-	int64_t epoch;         /* seconds since 1970 (already shifted to local time if the guest wants that) at guest time 0 */
+	int64_t epoch; /* seconds since 1970 (already shifted to local time if the guest wants that) at guest time 0 */
 	uint64_t memory_below_4g, memory_above_4g; /* bytes: the sizes that SeaBIOS reads from CMOS */
-	uint8_t boot_order[3]; /* CMOS 0x3d/0x38: 1 floppy, 2 disk, 3 CD, 4 network; 0 none */
+	uint8_t boot_order[3];                     /* CMOS 0x3d/0x38: 1 floppy, 2 disk, 3 CD, 4 network; 0 none */
 	unsigned cpus;
 };
 /* After a pause the wall clock has gone on: the RTC catches up (clock.h's guest time stood still). */

@@ -31,22 +31,27 @@
 
 enum access { ACCESS_LATCH, ACCESS_LOW, ACCESS_HIGH, ACCESS_BOTH };
 enum mode { INTERRUPT_ON_END, ONE_SHOT, RATE_GENERATOR, SQUARE_WAVE, SOFTWARE_STROBE, HARDWARE_STROBE };
-enum port61 { PORT61_GATE = 1 << 0, PORT61_SPEAKER = 1 << 1, PORT61_WRITABLE = 0x0f, PORT61_REFRESH = 1 << 4,
-	      PORT61_OUT = 1 << 5 };
+enum port61 {
+	PORT61_GATE = 1 << 0,
+	PORT61_SPEAKER = 1 << 1,
+	PORT61_WRITABLE = 0x0f,
+	PORT61_REFRESH = 1 << 4,
+	PORT61_OUT = 1 << 5
+};
 enum read_back { READ_BACK_NO_COUNT = 1 << 5, READ_BACK_NO_STATUS = 1 << 4 };
 
 struct counter {
 	uint8_t mode, access;
 	bool bcd;
 	bool gate;
-	bool written;         /* the count register has a count since the last control word */
-	bool counting;        /* the counting element was loaded; held while the gate forbids */
-	uint32_t reg;         /* the count register: 1 to 65536 */
-	uint32_t count;       /* what the counting element was loaded with */
-	int64_t start;        /* tick of that load; after a gate's pause moved on, as if there had been none */
-	int64_t held;         /* ticks counted when the gate went low */
-	int64_t reload_at;    /* tick at which reg becomes count; NEVER: not waiting */
-	uint8_t low_byte;     /* written, waits for the high one */
+	bool written;      /* the count register has a count since the last control word */
+	bool counting;     /* the counting element was loaded; held while the gate forbids */
+	uint32_t reg;      /* the count register: 1 to 65536 */
+	uint32_t count;    /* what the counting element was loaded with */
+	int64_t start;     /* tick of that load; after a gate's pause moved on, as if there had been none */
+	int64_t held;      /* ticks counted when the gate went low */
+	int64_t reload_at; /* tick at which reg becomes count; NEVER: not waiting */
+	uint8_t low_byte;  /* written, waits for the high one */
 	bool write_high, read_high;
 	bool count_latched, status_latched;
 	uint16_t latch;
@@ -58,9 +63,9 @@ struct pit {
 	struct region region, port61_region;
 	struct counter counters[COUNTERS];
 	uint8_t port61;
-	struct tick tick;     /* of interrupt 0 */
-	int64_t seen;         /* tick up to which edges of counter 0 have been counted */
-	uint64_t retry_at;    /* guest ns: for the next interrupt that is owed */
+	struct tick tick;  /* of interrupt 0 */
+	int64_t seen;      /* tick up to which edges of counter 0 have been counted */
+	uint64_t retry_at; /* guest ns: for the next interrupt that is owed */
 	struct timer timer, sound_timer;
 	struct speaker speaker;
 };
@@ -251,8 +256,13 @@ static void counter_control(struct counter *c, uint8_t v)
 	bool gate = c->gate;
 	uint8_t mode = v >> 1 & 7;
 
-	*c = (struct counter){ .mode = mode > HARDWARE_STROBE ? mode & 3 : mode, .access = v >> 4 & 3, .bcd = v & 1,
-			       .gate = gate, .count = 65536, .reg = 65536, .reload_at = NEVER };
+	*c = (struct counter){ .mode = mode > HARDWARE_STROBE ? mode & 3 : mode,
+		               .access = v >> 4 & 3,
+		               .bcd = v & 1,
+		               .gate = gate,
+		               .count = 65536,
+		               .reg = 65536,
+		               .reload_at = NEVER };
 }
 
 static void latch_count(struct counter *c, int64_t now)
@@ -534,8 +544,8 @@ static int pit_create(struct device *d, const struct device_config *config, stru
 	timer_init(&p->timer, d, timer_fired);
 	timer_init(&p->sound_timer, d, timer_fired);
 	p->region = (struct region){ .name = "pit", .ops = &pit_ops, .device = d, .size = 4, .space = BUS_PORT };
-	p->port61_region = (struct region){ .name = "port 61", .ops = &port61_ops, .device = d, .size = 1,
-					    .space = BUS_PORT };
+	p->port61_region =
+		(struct region){ .name = "port 61", .ops = &port61_ops, .device = d, .size = 1, .space = BUS_PORT };
 	bus_map(d->board->bus, &p->region, config->port);
 	bus_map(d->board->bus, &p->port61_region, PORT61);
 	return 0;

@@ -46,13 +46,13 @@ static inline int ps2_pop(struct ps2_fifo *f)
 }
 
 struct ps2_keyboard {
-	struct ps2_fifo replies;        /* answers to commands: they go first and take no place in the buffer */
-	struct ps2_fifo buffer;         /* scan codes */
-	bool overrun;                   /* the 17th place: "keys were lost" */
-	uint8_t command;                /* waits for its argument; 0: none does */
-	uint8_t last;                   /* sent, for Resend */
-	uint8_t set;                    /* scan code set 1 to 3 */
-	uint8_t typematic;              /* argument of Set Typematic Rate */
+	struct ps2_fifo replies; /* answers to commands: they go first and take no place in the buffer */
+	struct ps2_fifo buffer;  /* scan codes */
+	bool overrun;            /* the 17th place: "keys were lost" */
+	uint8_t command;         /* waits for its argument; 0: none does */
+	uint8_t last;            /* sent, for Resend */
+	uint8_t set;             /* scan code set 1 to 3 */
+	uint8_t typematic;       /* argument of Set Typematic Rate */
 	bool scanning;
 	uint8_t types[256];             /* by scan code of set 3: enum key_type */
 	uint8_t down[PS2_KEYS / 8];     /* keys held, by evdev code */
@@ -77,20 +77,20 @@ extern const uint8_t ps2_set2_to_set1[256];
 
 struct ps2_mouse {
 	struct ps2_fifo replies;
-	struct ps2_fifo packet;        /* the rest of the report being sent */
-	uint8_t last_packet[4];        /* for Resend */
-	uint8_t command;               /* waits for its argument; 0: none does */
-	uint8_t id;                    /* 0 standard, 3 IntelliMouse, 4 IntelliMouse Explorer */
-	uint8_t rate;                  /* reports a second */
-	uint8_t rates[3];              /* the last ones set, newest last: the knock that changes the id */
+	struct ps2_fifo packet; /* the rest of the report being sent */
+	uint8_t last_packet[4]; /* for Resend */
+	uint8_t command;        /* waits for its argument; 0: none does */
+	uint8_t id;             /* 0 standard, 3 IntelliMouse, 4 IntelliMouse Explorer */
+	uint8_t rate;           /* reports a second */
+	uint8_t rates[3];       /* the last ones set, newest last: the knock that changes the id */
 	uint8_t resolution;
 	bool reporting, remote, wrap, scaling;
-	uint8_t buttons;               /* now */
-	uint8_t pressed;               /* since the last report, so that a short click is not lost */
-	uint8_t reported;              /* what the guest knows */
-	int32_t dx, dy, dz;            /* not yet reported */
-	bool overflow_x, overflow_y;   /* more motion than we keep */
-	uint64_t next_report;          /* guest ns: not before */
+	uint8_t buttons;             /* now */
+	uint8_t pressed;             /* since the last report, so that a short click is not lost */
+	uint8_t reported;            /* what the guest knows */
+	int32_t dx, dy, dz;          /* not yet reported */
+	bool overflow_x, overflow_y; /* more motion than we keep */
+	uint64_t next_report;        /* guest ns: not before */
 };
 
 void ps2_mouse_reset(struct ps2_mouse *m);

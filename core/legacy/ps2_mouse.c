@@ -113,7 +113,7 @@ static size_t make_report(struct ps2_mouse *m, uint8_t *out)
 	int dx = scale(m, take(&m->dx, -DELTA_MAX, DELTA_MAX)), dy = scale(m, take(&m->dy, -DELTA_MAX, DELTA_MAX));
 
 	out[0] = (uint8_t)(0x08 | (visible_buttons(m) & BUTTONS_STANDARD) | (dx < 0) << 4 | (dy < 0) << 5 |
-			   m->overflow_x << 6 | m->overflow_y << 7);
+	                   m->overflow_x << 6 | m->overflow_y << 7);
 	out[1] = (uint8_t)dx;
 	out[2] = (uint8_t)dy;
 	if (m->id)

@@ -22,18 +22,50 @@
 #define YEAR_0 (-62167219200)
 #define ALL_YEARS (25 * INT64_C(146097) * DAY_SECONDS)
 
-enum cmos { SECONDS, SECONDS_ALARM, MINUTES, MINUTES_ALARM, HOURS, HOURS_ALARM, WEEKDAY, DAY, MONTH, YEAR, REGISTER_A,
-	    REGISTER_B, REGISTER_C, REGISTER_D,
-	    CMOS_EQUIPMENT = 0x14, CMOS_BASE_MEMORY = 0x15, CMOS_EXTENDED_MEMORY = 0x17, CMOS_CHECKED = 0x10,
-	    CMOS_CHECKSUM = 0x2e, CMOS_EXTENDED_MEMORY_2 = 0x30, CMOS_CENTURY = 0x32, CMOS_MEMORY_ABOVE_16M = 0x34,
-	    CMOS_BOOT_THIRD = 0x38, CMOS_BOOT = 0x3d, CMOS_MEMORY_ABOVE_4G = 0x5b, CMOS_CPUS = 0x5f,
-	    CMOS_UPPER_BANK = 0x80, CMOS_SIZE = 0x100 };
+enum cmos {
+	SECONDS,
+	SECONDS_ALARM,
+	MINUTES,
+	MINUTES_ALARM,
+	HOURS,
+	HOURS_ALARM,
+	WEEKDAY,
+	DAY,
+	MONTH,
+	YEAR,
+	REGISTER_A,
+	REGISTER_B,
+	REGISTER_C,
+	REGISTER_D,
+	CMOS_EQUIPMENT = 0x14,
+	CMOS_BASE_MEMORY = 0x15,
+	CMOS_EXTENDED_MEMORY = 0x17,
+	CMOS_CHECKED = 0x10,
+	CMOS_CHECKSUM = 0x2e,
+	CMOS_EXTENDED_MEMORY_2 = 0x30,
+	CMOS_CENTURY = 0x32,
+	CMOS_MEMORY_ABOVE_16M = 0x34,
+	CMOS_BOOT_THIRD = 0x38,
+	CMOS_BOOT = 0x3d,
+	CMOS_MEMORY_ABOVE_4G = 0x5b,
+	CMOS_CPUS = 0x5f,
+	CMOS_UPPER_BANK = 0x80,
+	CMOS_SIZE = 0x100
+};
 enum register_a { A_UIP = 0x80, A_DIVIDER = 0x70, A_DIVIDER_RESET = 0x60, A_DIVIDER_32K = 0x20, A_RATE = 0x0f };
-enum register_b { B_SET = 0x80, B_PERIODIC = 0x40, B_ALARM = 0x20, B_UPDATE = 0x10, B_SQUARE_WAVE = 0x08,
-		  B_BINARY = 0x04, B_24_HOURS = 0x02, B_ENABLES = B_PERIODIC | B_ALARM | B_UPDATE };
+enum register_b {
+	B_SET = 0x80,
+	B_PERIODIC = 0x40,
+	B_ALARM = 0x20,
+	B_UPDATE = 0x10,
+	B_SQUARE_WAVE = 0x08,
+	B_BINARY = 0x04,
+	B_24_HOURS = 0x02,
+	B_ENABLES = B_PERIODIC | B_ALARM | B_UPDATE
+};
 enum register_c { C_IRQ = 0x80, C_PERIODIC = 0x40, C_ALARM = 0x20, C_UPDATE = 0x10 }; /* as the enables of B */
 
-#define D_VALID 0x80   /* the battery is good */
+#define D_VALID 0x80 /* the battery is good */
 #define HOURS_PM 0x80
 #define ALARM_ANY 0xc0 /* both top bits: every second, minute, hour */
 
@@ -41,14 +73,14 @@ struct rtc {
 	struct device device;
 	struct region region;
 	uint8_t cmos[CMOS_SIZE];
-	uint8_t index;        /* bit 7: NMI is masked; remembered for whoever reads it back */
+	uint8_t index; /* bit 7: NMI is masked; remembered for whoever reads it back */
 	uint8_t upper_index;
-	int64_t seconds;      /* since 1970, when the divider was at `divider` */
-	int64_t divider;      /* guest ns at which the divider chain last began a second that we count from */
-	int64_t epoch;        /* what the world's clock says at guest time 0 */
-	uint64_t synced;      /* guest ns up to which flags are worked out */
-	struct tick tick;     /* of the periodic interrupt */
-	uint64_t retry_at;    /* guest ns: for the next one that is owed */
+	int64_t seconds;   /* since 1970, when the divider was at `divider` */
+	int64_t divider;   /* guest ns at which the divider chain last began a second that we count from */
+	int64_t epoch;     /* what the world's clock says at guest time 0 */
+	uint64_t synced;   /* guest ns up to which flags are worked out */
+	struct tick tick;  /* of the periodic interrupt */
+	uint64_t retry_at; /* guest ns: for the next one that is owed */
 	struct timer timer;
 };
 
@@ -77,8 +109,8 @@ static struct date date_from_days(int64_t days)
 	int month = (int)(5 * day_of_year + 2) / 153;
 
 	return (struct date){ .year = y + era * 400 - 400 + (month >= 10),
-			      .month = month < 10 ? month + 3 : month - 9,
-			      .day = (int)day_of_year - (153 * month + 2) / 5 + 1 };
+		              .month = month < 10 ? month + 3 : month - 9,
+		              .day = (int)day_of_year - (153 * month + 2) / 5 + 1 };
 }
 
 /* After 9999 comes 0. */
@@ -170,7 +202,7 @@ static int64_t time_from_registers(const struct rtc *r)
 	};
 
 	return wrap_time(days_from_date(date) * DAY_SECONDS + decode_hour(r, r->cmos[HOURS]) * 3600 +
-			 decode(r, r->cmos[MINUTES]) * 60 + decode(r, r->cmos[SECONDS]));
+	                 decode(r, r->cmos[MINUTES]) * 60 + decode(r, r->cmos[SECONDS]));
 }
 
 static void look_at_clock(struct rtc *r, uint64_t now)

@@ -20,16 +20,47 @@
 enum reg { RBR_THR = 0, IER = 1, IIR_FCR = 2, LCR = 3, MCR = 4, LSR = 5, MSR = 6, SCR = 7 };
 
 enum ier { IER_RECEIVED = 1 << 0, IER_THR_EMPTY = 1 << 1, IER_LINE = 1 << 2, IER_MODEM = 1 << 3, IER_MASK = 0x0f };
-enum iir { IIR_MODEM = 0x00, IIR_NONE = 0x01, IIR_THR_EMPTY = 0x02, IIR_RECEIVED = 0x04, IIR_LINE = 0x06,
-	   IIR_TIMEOUT = 0x0c, IIR_FIFO = 0xc0 };
+enum iir {
+	IIR_MODEM = 0x00,
+	IIR_NONE = 0x01,
+	IIR_THR_EMPTY = 0x02,
+	IIR_RECEIVED = 0x04,
+	IIR_LINE = 0x06,
+	IIR_TIMEOUT = 0x0c,
+	IIR_FIFO = 0xc0
+};
 enum fcr { FCR_ENABLE = 1 << 0, FCR_CLEAR_RECEIVER = 1 << 1, FCR_TRIGGER = 0xc0 };
 enum lcr { LCR_LENGTH = 0x03, LCR_TWO_STOP = 1 << 2, LCR_PARITY = 1 << 3, LCR_BREAK = 1 << 6, LCR_DLAB = 1 << 7 };
-enum mcr { MCR_DTR = 1 << 0, MCR_RTS = 1 << 1, MCR_OUT1 = 1 << 2, MCR_OUT2 = 1 << 3, MCR_LOOP = 1 << 4,
-	   MCR_MASK = 0x1f };
-enum lsr { LSR_READY = 1 << 0, LSR_OVERRUN = 1 << 1, LSR_FRAMING = 1 << 3, LSR_BREAK = 1 << 4, LSR_THR_EMPTY = 1 << 5,
-	   LSR_EMPTY = 1 << 6, LSR_FIFO_ERROR = 1 << 7, LSR_ERRORS = 0x1e, LSR_WITH_BYTE = LSR_FRAMING | LSR_BREAK };
-enum msr { MSR_CTS_CHANGED = 1 << 0, MSR_DSR_CHANGED = 1 << 1, MSR_RI_ENDED = 1 << 2, MSR_DCD_CHANGED = 1 << 3,
-	   MSR_CTS = 1 << 4, MSR_DSR = 1 << 5, MSR_RI = 1 << 6, MSR_DCD = 1 << 7, MSR_LINES = 0xf0 };
+enum mcr {
+	MCR_DTR = 1 << 0,
+	MCR_RTS = 1 << 1,
+	MCR_OUT1 = 1 << 2,
+	MCR_OUT2 = 1 << 3,
+	MCR_LOOP = 1 << 4,
+	MCR_MASK = 0x1f
+};
+enum lsr {
+	LSR_READY = 1 << 0,
+	LSR_OVERRUN = 1 << 1,
+	LSR_FRAMING = 1 << 3,
+	LSR_BREAK = 1 << 4,
+	LSR_THR_EMPTY = 1 << 5,
+	LSR_EMPTY = 1 << 6,
+	LSR_FIFO_ERROR = 1 << 7,
+	LSR_ERRORS = 0x1e,
+	LSR_WITH_BYTE = LSR_FRAMING | LSR_BREAK
+};
+enum msr {
+	MSR_CTS_CHANGED = 1 << 0,
+	MSR_DSR_CHANGED = 1 << 1,
+	MSR_RI_ENDED = 1 << 2,
+	MSR_DCD_CHANGED = 1 << 3,
+	MSR_CTS = 1 << 4,
+	MSR_DSR = 1 << 5,
+	MSR_RI = 1 << 6,
+	MSR_DCD = 1 << 7,
+	MSR_LINES = 0xf0
+};
 
 struct received {
 	uint8_t byte;
@@ -40,18 +71,18 @@ struct serial {
 	struct device device;
 	struct serial_config wires;
 	struct region region;
-	bool input_refused;    /* somebody has more to type: host side, not state */
+	bool input_refused; /* somebody has more to type: host side, not state */
 
 	uint8_t ier, fcr, lcr, mcr, scr;
-	uint8_t msr;           /* lines and their changes */
+	uint8_t msr; /* lines and their changes */
 	uint16_t divisor;
 	bool overrun;
-	bool thr_interrupt;    /* transmitter became empty, not yet told */
-	bool timeout;          /* bytes lie in the FIFO below its trigger level */
-	bool line_interrupt;   /* an overrun, or an error of the next byte, that LSR has not told yet */
+	bool thr_interrupt;  /* transmitter became empty, not yet told */
+	bool timeout;        /* bytes lie in the FIFO below its trigger level */
+	bool line_interrupt; /* an overrun, or an error of the next byte, that LSR has not told yet */
 	struct received fifo[FIFO_SIZE];
 	unsigned count;
-	struct timer timer;    /* character timeout */
+	struct timer timer; /* character timeout */
 };
 
 /* ---- interrupts ---- */
@@ -206,7 +237,7 @@ static void update_modem_lines(struct serial *u)
 
 	u->msr = (uint8_t)((u->msr & ~MSR_LINES) | now);
 	u->msr |= (changed & MSR_CTS ? MSR_CTS_CHANGED : 0) | (changed & MSR_DSR ? MSR_DSR_CHANGED : 0) |
-		  (old & ~now & MSR_RI ? MSR_RI_ENDED : 0) | (changed & MSR_DCD ? MSR_DCD_CHANGED : 0);
+	          (old & ~now & MSR_RI ? MSR_RI_ENDED : 0) | (changed & MSR_DCD ? MSR_DCD_CHANGED : 0);
 }
 
 /* ---- registers ---- */

@@ -11,15 +11,15 @@
 #define SPEAKER_CAPACITOR 512 /* frames: lets pass what is above 15 Hz, so that no DC stays and no click comes */
 #define SPEAKER_CUSHION 1536  /* frames of silence ahead of a sound: the player's buffer and our 10 ms steps */
 #define SPEAKER_BACKLOG (SOUND_FRAMES * SPEAKER_FRAME) /* units: the ring holds no more, so older sound is skipped */
-#define SPEAKER_HIGHEST_HZ 20000 /* waves above are heard as their mean */
-#define SPEAKER_CHUNK 128     /* frames */
+#define SPEAKER_HIGHEST_HZ 20000                       /* waves above are heard as their mean */
+#define SPEAKER_CHUNK 128                              /* frames */
 
 /* ---- the ring ---- */
 
 static uint32_t ring_fill(const struct sound_ring *ring)
 {
 	uint32_t fill = atomic_load_explicit(&ring->written, memory_order_relaxed) -
-			atomic_load_explicit(&ring->read, memory_order_acquire);
+	                atomic_load_explicit(&ring->read, memory_order_acquire);
 
 	return MIN(fill, SOUND_FRAMES); /* the player's index may say anything */
 }

@@ -29,8 +29,8 @@ struct speaker {
 	uint64_t frame_end;      /* units: when the frame being gathered is complete */
 	uint64_t high;           /* units of that frame that the input was high */
 	int32_t last_input;
-	int32_t output;          /* after the coupling capacitor, SPEAKER_FRACTION bits of fraction */
-	uint32_t fade;           /* frames since the sound came back, up to SPEAKER_FADE */
+	int32_t output; /* after the coupling capacitor, SPEAKER_FRACTION bits of fraction */
+	uint32_t fade;  /* frames since the sound came back, up to SPEAKER_FADE */
 };
 
 /* The cone at rest at this time. It is not saved: after a load it starts from there. */

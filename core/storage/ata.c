@@ -313,7 +313,7 @@ static void fill_done(struct ata_device *a)
 	a->length = n;
 	if (is_spread(a))
 		a->length = atapi_spread(a->buffer, a->buffer + ATA_BUFFER - n, (uint32_t)(a->offset / ATAPI_SECTOR),
-					 n / ATAPI_SECTOR, a->parts);
+		                         n / ATAPI_SECTOR, a->parts);
 	moved(a, n);
 	move_buffer(a, false);
 }
@@ -458,8 +458,13 @@ static void request_done(struct device *d, struct block_request *r, int result)
 
 static void submit(struct ata_device *a, enum block_op op, uint64_t offset, uint32_t length, unsigned iov_count)
 {
-	a->request = (struct block_request){ .op = op, .offset = offset, .length = length, .iov = a->iov,
-					     .iov_count = iov_count, .device = a->owner, .done = request_done };
+	a->request = (struct block_request){ .op = op,
+		                             .offset = offset,
+		                             .length = length,
+		                             .iov = a->iov,
+		                             .iov_count = iov_count,
+		                             .device = a->owner,
+		                             .done = request_done };
 	a->in_flight = true;
 	block_submit(a->block, &a->request);
 }
@@ -549,7 +554,7 @@ void ata_power_on(struct ata_device *a)
 }
 
 void ata_init(struct ata_device *a, struct device *owner, const struct ata_host *host, unsigned unit,
-	      struct block *block, bool packet)
+              struct block *block, bool packet)
 {
 	a->owner = owner;
 	a->host = host;
@@ -603,7 +608,7 @@ static bool transfer_is_sane(const struct ata_device *a)
 		return false;
 	if (!a->packet)
 		return !a->out || (!(a->length % ATA_SECTOR) &&
-				   (a->command == ATA_CMD_DATA_SET_MANAGEMENT || a->length <= a->left));
+		                   (a->command == ATA_CMD_DATA_SET_MANAGEMENT || a->length <= a->left));
 	if (a->parts > ATAPI_ALL_PARTS || (is_spread(a) && a->left && !atapi_sector_size(a->parts)))
 		return false;
 	return a->step == ATA_DMA_SECTORS || !(a->left % ATAPI_SECTOR);

@@ -15,15 +15,24 @@
 #include "core/storage/block.h"
 
 #define ATA_SECTOR 512u
-#define ATA_BUFFER 32768u     /* bytes read ahead or gathered for programmed I/O */
-#define ATA_MAX_IOV 256u      /* pieces of 2 bytes, the smallest a PRD has, still make one sector */
-#define ATA_MAX_MULTIPLE 16u  /* sectors of a READ/WRITE MULTIPLE block, as real disks have */
+#define ATA_BUFFER 32768u      /* bytes read ahead or gathered for programmed I/O */
+#define ATA_MAX_IOV 256u       /* pieces of 2 bytes, the smallest a PRD has, still make one sector */
+#define ATA_MAX_MULTIPLE 16u   /* sectors of a READ/WRITE MULTIPLE block, as real disks have */
 #define ATA_MAX_TRIM_BLOCKS 8u /* 512 ranges in one DATA SET MANAGEMENT command: fits the buffer many times */
 
 enum ata_register { /* offsets in the command block */
-	ATA_DATA, ATA_FEATURES, ATA_COUNT, ATA_LBA_LOW, ATA_LBA_MID, ATA_LBA_HIGH, ATA_DEVICE, ATA_COMMAND,
-	ATA_REGISTERS,
-	ATA_ERROR = ATA_FEATURES, ATA_REASON = ATA_COUNT, ATA_STATUS = ATA_COMMAND,
+	            ATA_DATA,
+	            ATA_FEATURES,
+	            ATA_COUNT,
+	            ATA_LBA_LOW,
+	            ATA_LBA_MID,
+	            ATA_LBA_HIGH,
+	            ATA_DEVICE,
+	            ATA_COMMAND,
+	            ATA_REGISTERS,
+	            ATA_ERROR = ATA_FEATURES,
+	            ATA_REASON = ATA_COUNT,
+	            ATA_STATUS = ATA_COMMAND,
 };
 enum ata_status_bits { ATA_ERR = 0x01, ATA_DRQ = 0x08, ATA_DSC = 0x10, ATA_DF = 0x20, ATA_DRDY = 0x40, ATA_BSY = 0x80 };
 enum ata_error_bits { ATA_ABRT = 0x04, ATA_IDNF = 0x10, ATA_WP = 0x40, ATA_UNC = 0x40 };
@@ -32,8 +41,13 @@ enum ata_control_bits { ATA_CONTROL_NIEN = 0x02, ATA_CONTROL_SRST = 0x04, ATA_CO
 enum ata_reason_bits { ATA_REASON_CD = 0x01, ATA_REASON_IO = 0x02 };
 
 enum ata_opcode { /* those that code outside the table of commands asks for */
-	ATA_CMD_DATA_SET_MANAGEMENT = 0x06, ATA_CMD_DEVICE_RESET = 0x08, ATA_CMD_READ_SECTORS = 0x20,
-	ATA_CMD_DIAGNOSTIC = 0x90, ATA_CMD_PACKET = 0xa0, ATA_CMD_IDENTIFY_PACKET = 0xa1, ATA_CMD_IDENTIFY = 0xec,
+	          ATA_CMD_DATA_SET_MANAGEMENT = 0x06,
+	          ATA_CMD_DEVICE_RESET = 0x08,
+	          ATA_CMD_READ_SECTORS = 0x20,
+	          ATA_CMD_DIAGNOSTIC = 0x90,
+	          ATA_CMD_PACKET = 0xa0,
+	          ATA_CMD_IDENTIFY_PACKET = 0xa1,
+	          ATA_CMD_IDENTIFY = 0xec,
 };
 
 enum ata_step {
@@ -46,7 +60,7 @@ enum ata_step {
 	ATA_DMA_SECTORS, /* medium to memory, or back */
 	ATA_DMA_BUFFER,  /* buffer to memory, or back */
 	ATA_FLUSH,
-	ATA_TRIM,        /* the ranges in the buffer */
+	ATA_TRIM, /* the ranges in the buffer */
 	ATA_RESETTING,
 	ATA_STEPS
 };
@@ -59,7 +73,7 @@ struct ata_host {
 	/* The guest memory for the next bytes of a DMA transfer, up to length, a multiple of unit; fills at most
 	 * ATA_MAX_IOV pieces. 0: none now; ata_dma_start() when there is. The place stays until dma_advance(). */
 	uint32_t (*dma_map)(struct ata_device *a, uint32_t length, uint32_t unit, struct iovec *ret_iov,
-			    unsigned *ret_count);
+	                    unsigned *ret_count);
 	void (*dma_advance)(struct ata_device *a);
 };
 
@@ -68,8 +82,8 @@ struct ata_device {
 	struct device *owner;
 	struct block *block; /* NULL: nothing is plugged in here */
 	const struct ata_host *host;
-	uint8_t unit;        /* 0 or 1 on its channel */
-	bool packet;         /* a CD drive */
+	uint8_t unit; /* 0 or 1 on its channel */
+	bool packet;  /* a CD drive */
 
 	/* registers: now, and the previous contents (HOB) */
 	uint8_t reg[ATA_REGISTERS], hob[ATA_REGISTERS];
@@ -83,13 +97,13 @@ struct ata_device {
 
 	/* the command under way */
 	enum ata_step step;
-	bool out, dma;             /* towards the device; through dma_map() */
-	bool reset_held;           /* SRST is still set */
-	uint8_t parts;             /* enum atapi_parts of each CD sector */
+	bool out, dma;   /* towards the device; through dma_map() */
+	bool reset_held; /* SRST is still set */
+	uint8_t parts;   /* enum atapi_parts of each CD sector */
 	uint8_t cdb[ATAPI_PACKET];
-	uint64_t offset, left;     /* bytes on the medium: where, and how many are still to move */
-	uint32_t block_size;       /* bytes between two interrupts of programmed I/O, at most */
-	uint32_t length;           /* valid (or wanted) bytes in the buffer */
+	uint64_t offset, left; /* bytes on the medium: where, and how many are still to move */
+	uint32_t block_size;   /* bytes between two interrupts of programmed I/O, at most */
+	uint32_t length;       /* valid (or wanted) bytes in the buffer */
 	uint32_t position, block_end;
 	struct atapi_drive cd;
 
@@ -102,7 +116,7 @@ struct ata_device {
 
 /* block NULL: an empty place, that takes part in nothing. */
 void ata_init(struct ata_device *a, struct device *owner, const struct ata_host *host, unsigned unit,
-	      struct block *block, bool packet);
+              struct block *block, bool packet);
 void ata_destroy(struct ata_device *a); /* without the owner's lock */
 void ata_power_on(struct ata_device *a);
 void ata_resume(struct ata_device *a);

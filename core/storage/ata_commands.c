@@ -6,11 +6,13 @@
 #include <stdio.h>
 
 enum command_flags {
-	ON_DISK = 1, ON_PACKET = 2, /* who knows it */
-	EXT = 4,                    /* 48-bit address and 16-bit count */
-	SECTORS = 8,                /* addresses sectors: checked before run */
-	WRITE = 16, DMA = 32,
-	MULTIPLE = 64,              /* an interrupt for each `multiple` sectors */
+	ON_DISK = 1,
+	ON_PACKET = 2, /* who knows it */
+	EXT = 4,       /* 48-bit address and 16-bit count */
+	SECTORS = 8,   /* addresses sectors: checked before run */
+	WRITE = 16,
+	DMA = 32,
+	MULTIPLE = 64, /* an interrupt for each `multiple` sectors */
 };
 
 struct command {
@@ -47,7 +49,7 @@ static bool address(const struct ata_device *a, const struct command *c, uint64_
 
 	if (c->flags & EXT) {
 		*ret_lba = low | (uint64_t)h[ATA_LBA_LOW] << 24 | (uint64_t)h[ATA_LBA_MID] << 32 |
-			   (uint64_t)h[ATA_LBA_HIGH] << 40;
+		           (uint64_t)h[ATA_LBA_HIGH] << 40;
 		return true;
 	}
 	if (r[ATA_DEVICE] & ATA_DEVICE_LBA) {
@@ -202,13 +204,16 @@ static bool set_feature(struct ata_device *a, uint8_t feature, uint8_t value)
 			return false;
 		a->transfer_mode = value;
 		return true;
-	case 0x02: case 0x82:
+	case 0x02:
+	case 0x82:
 		a->write_cache = feature == 0x02;
 		return !a->packet;
-	case 0x55: case 0xaa:
+	case 0x55:
+	case 0xaa:
 		a->look_ahead = feature == 0xaa;
 		return !a->packet;
-	case 0x66: case 0xcc: /* whether a soft reset reverts the settings: ours survive it */
+	case 0x66:
+	case 0xcc: /* whether a soft reset reverts the settings: ours survive it */
 		return true;
 	default:
 		return false;
@@ -284,22 +289,23 @@ struct word {
 };
 
 static const struct word common_words[] = {
-	{ 53, 0x0007 },  /* words 54-58, 64-70 and 88 are valid */
-	{ 64, 0x0003 },  /* PIO modes 3 and 4 */
-	{ 65, 120 }, { 66, 120 }, { 67, 120 }, { 68, 120 }, /* cycle times, ns */
+	{ 53, 0x0007 },                                        /* words 54-58, 64-70 and 88 are valid */
+	{ 64, 0x0003 },                                        /* PIO modes 3 and 4 */
+	{ 65, 120 },    { 66, 120 }, { 67, 120 }, { 68, 120 }, /* cycle times, ns */
 };
 
 static const struct word disk_words[] = {
-	{ 0, 0x0040 },   /* ATA, not removable */
+	{ 0, 0x0040 }, /* ATA, not removable */
 	{ 47, 0x8000 | ATA_MAX_MULTIPLE },
-	{ 49, 0x2f00 },  /* standby timer by the standard, IORDY and its switch, LBA, DMA */
+	{ 49, 0x2f00 }, /* standby timer by the standard, IORDY and its switch, LBA, DMA */
 	{ 50, 0x4000 },
-	{ 69, 0x4020 },  /* trimmed sectors read alike, and as zeros */
-	{ 80, 0x01f0 },  /* ATA/ATAPI-4 to 8 */
-	{ 82, 0x4069 },  /* NOP, look-ahead, write cache, power management, SMART */
-	{ 83, 0x7400 },  /* FLUSH CACHE (EXT), 48-bit addresses */
+	{ 69, 0x4020 }, /* trimmed sectors read alike, and as zeros */
+	{ 80, 0x01f0 }, /* ATA/ATAPI-4 to 8 */
+	{ 82, 0x4069 }, /* NOP, look-ahead, write cache, power management, SMART */
+	{ 83, 0x7400 }, /* FLUSH CACHE (EXT), 48-bit addresses */
 	{ 84, 0x4000 },
-	{ 86, 0x3400 }, { 87, 0x4000 },
+	{ 86, 0x3400 },
+	{ 87, 0x4000 },
 	{ 105, ATA_MAX_TRIM_BLOCKS },
 	{ 106, 0x4000 }, /* a physical sector is a logical one */
 	{ 169, 0x0001 }, /* TRIM */
@@ -307,12 +313,15 @@ static const struct word disk_words[] = {
 };
 
 static const struct word packet_words[] = {
-	{ 0, 0x85c0 },   /* ATAPI, CD/DVD, removable, DRQ within 50 us without an interrupt, 12-byte packets */
-	{ 49, 0x0f00 }, { 50, 0x4000 },
+	{ 0, 0x85c0 }, /* ATAPI, CD/DVD, removable, DRQ within 50 us without an interrupt, 12-byte packets */
+	{ 49, 0x0f00 },
+	{ 50, 0x4000 },
 	{ 80, 0x00f0 },
 	{ 82, 0x4218 }, /* NOP, DEVICE RESET, PACKET, power management */
-	{ 83, 0x4000 }, { 84, 0x4000 },
-	{ 85, 0x4218 }, { 87, 0x4000 },
+	{ 83, 0x4000 },
+	{ 84, 0x4000 },
+	{ 85, 0x4218 },
+	{ 87, 0x4000 },
 	{ 125, ATAPI_MAX_BYTE_COUNT }, /* what a byte count limit of 0 means */
 	{ 126, 0 },
 };
@@ -457,42 +466,46 @@ static void run_diagnostic(struct ata_device *a, const struct command *c)
 static const struct command commands[256] = {
 	[0x00] = { run_nop, BOTH },
 	[ATA_CMD_DATA_SET_MANAGEMENT] = { run_data_set_management, ON_DISK },
-	[0x10 ... 0x1f] = { run_nothing, ON_DISK },               /* RECALIBRATE */
-	[0x20 ... 0x21] = { run_transfer, READS },                /* READ SECTORS, with and without retries */
-	[0x24] = { run_transfer, READS | EXT },                   /* READ SECTORS EXT */
-	[0x25] = { run_transfer, READS | EXT | DMA },             /* READ DMA EXT */
-	[0x27] = { run_native_max, ON_DISK | EXT },               /* READ NATIVE MAX ADDRESS EXT */
-	[0x29] = { run_transfer, READS | EXT | MULTIPLE },        /* READ MULTIPLE EXT */
-	[0x30 ... 0x31] = { run_transfer, WRITES },               /* WRITE SECTORS */
-	[0x34] = { run_transfer, WRITES | EXT },                  /* WRITE SECTORS EXT */
-	[0x35] = { run_transfer, WRITES | EXT | DMA },            /* WRITE DMA EXT */
-	[0x39] = { run_transfer, WRITES | EXT | MULTIPLE },       /* WRITE MULTIPLE EXT */
-	[0x40 ... 0x41] = { run_nothing, READS },                 /* READ VERIFY SECTORS */
-	[0x42] = { run_nothing, READS | EXT },                    /* READ VERIFY SECTORS EXT */
-	[0x70 ... 0x7f] = { run_seek, ON_DISK },                  /* SEEK */
+	[0x10 ... 0x1f] = { run_nothing, ON_DISK },         /* RECALIBRATE */
+	[0x20 ... 0x21] = { run_transfer, READS },          /* READ SECTORS, with and without retries */
+	[0x24] = { run_transfer, READS | EXT },             /* READ SECTORS EXT */
+	[0x25] = { run_transfer, READS | EXT | DMA },       /* READ DMA EXT */
+	[0x27] = { run_native_max, ON_DISK | EXT },         /* READ NATIVE MAX ADDRESS EXT */
+	[0x29] = { run_transfer, READS | EXT | MULTIPLE },  /* READ MULTIPLE EXT */
+	[0x30 ... 0x31] = { run_transfer, WRITES },         /* WRITE SECTORS */
+	[0x34] = { run_transfer, WRITES | EXT },            /* WRITE SECTORS EXT */
+	[0x35] = { run_transfer, WRITES | EXT | DMA },      /* WRITE DMA EXT */
+	[0x39] = { run_transfer, WRITES | EXT | MULTIPLE }, /* WRITE MULTIPLE EXT */
+	[0x40 ... 0x41] = { run_nothing, READS },           /* READ VERIFY SECTORS */
+	[0x42] = { run_nothing, READS | EXT },              /* READ VERIFY SECTORS EXT */
+	[0x70 ... 0x7f] = { run_seek, ON_DISK },            /* SEEK */
 	[ATA_CMD_DIAGNOSTIC] = { run_diagnostic, BOTH },
-	[0x91] = { run_initialize_parameters, ON_DISK },          /* INITIALIZE DEVICE PARAMETERS */
-	[0x94] = { run_standby, BOTH }, [0x95] = { run_idle, BOTH }, /* the old numbers of E0h to E6h */
-	[0x96] = { run_standby, BOTH }, [0x97] = { run_idle, BOTH },
-	[0x98] = { run_check_power, BOTH }, [0x99] = { run_standby, BOTH },
+	[0x91] = { run_initialize_parameters, ON_DISK }, /* INITIALIZE DEVICE PARAMETERS */
+	[0x94] = { run_standby, BOTH },
+	[0x95] = { run_idle, BOTH }, /* the old numbers of E0h to E6h */
+	[0x96] = { run_standby, BOTH },
+	[0x97] = { run_idle, BOTH },
+	[0x98] = { run_check_power, BOTH },
+	[0x99] = { run_standby, BOTH },
 	[ATA_CMD_PACKET] = { run_packet, ON_PACKET },
 	[ATA_CMD_IDENTIFY_PACKET] = { run_identify_packet, ON_PACKET },
 	[0xb0] = { run_smart, ON_DISK },
-	[0xc4] = { run_transfer, READS | MULTIPLE },              /* READ MULTIPLE */
-	[0xc5] = { run_transfer, WRITES | MULTIPLE },             /* WRITE MULTIPLE */
-	[0xc6] = { run_set_multiple, ON_DISK },                   /* SET MULTIPLE MODE */
-	[0xc8 ... 0xc9] = { run_transfer, READS | DMA },          /* READ DMA */
-	[0xca ... 0xcb] = { run_transfer, WRITES | DMA },         /* WRITE DMA */
-	[0xe0] = { run_standby, BOTH },                           /* STANDBY IMMEDIATE */
-	[0xe1] = { run_idle, BOTH },                              /* IDLE IMMEDIATE */
-	[0xe2] = { run_standby, BOTH },                           /* STANDBY */
-	[0xe3] = { run_idle, BOTH },                              /* IDLE */
-	[0xe5] = { run_check_power, BOTH },                       /* CHECK POWER MODE */
-	[0xe6] = { run_standby, BOTH },                           /* SLEEP: ours wakes without a reset */
-	[0xe7] = { run_flush, ON_DISK }, [0xea] = { run_flush, ON_DISK }, /* FLUSH CACHE, EXT */
+	[0xc4] = { run_transfer, READS | MULTIPLE },      /* READ MULTIPLE */
+	[0xc5] = { run_transfer, WRITES | MULTIPLE },     /* WRITE MULTIPLE */
+	[0xc6] = { run_set_multiple, ON_DISK },           /* SET MULTIPLE MODE */
+	[0xc8 ... 0xc9] = { run_transfer, READS | DMA },  /* READ DMA */
+	[0xca ... 0xcb] = { run_transfer, WRITES | DMA }, /* WRITE DMA */
+	[0xe0] = { run_standby, BOTH },                   /* STANDBY IMMEDIATE */
+	[0xe1] = { run_idle, BOTH },                      /* IDLE IMMEDIATE */
+	[0xe2] = { run_standby, BOTH },                   /* STANDBY */
+	[0xe3] = { run_idle, BOTH },                      /* IDLE */
+	[0xe5] = { run_check_power, BOTH },               /* CHECK POWER MODE */
+	[0xe6] = { run_standby, BOTH },                   /* SLEEP: ours wakes without a reset */
+	[0xe7] = { run_flush, ON_DISK },
+	[0xea] = { run_flush, ON_DISK }, /* FLUSH CACHE, EXT */
 	[ATA_CMD_IDENTIFY] = { run_identify, ON_DISK },
 	[0xef] = { run_set_features, BOTH },
-	[0xf8] = { run_native_max, ON_DISK },                     /* READ NATIVE MAX ADDRESS */
+	[0xf8] = { run_native_max, ON_DISK }, /* READ NATIVE MAX ADDRESS */
 };
 
 /* Prepares offset and left for a command that addresses sectors. */

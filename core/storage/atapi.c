@@ -8,7 +8,7 @@
 #define CD_MAX_SECTORS 449850u
 #define MSF_LEAD_IN 150u /* LBA 0 is at 00:02:00 */
 #define LEAD_OUT 0xaa
-#define DATA_TRACK 0x14  /* Q sub-channel: ADR 1, control 4 */
+#define DATA_TRACK 0x14 /* Q sub-channel: ADR 1, control 4 */
 
 #define SENSE(k, a, q) ((struct atapi_sense){ .key = (k), .asc = (a), .ascq = (q) })
 #define NO_SENSE SENSE(0, 0, 0)
@@ -197,13 +197,13 @@ static const struct feature {
 	uint8_t length;
 	uint8_t data[8];
 } features[] = {
-	{ 0x0001, 0x06, ALWAYS, 8, { 0, 0, 0, 2 /* ATAPI */ } },              /* core */
-	{ 0x0003, 0x02, ALWAYS, 4, { 0x29 /* tray, eject, lock */ } },        /* removable medium */
+	{ 0x0001, 0x06, ALWAYS, 8, { 0, 0, 0, 2 /* ATAPI */ } },               /* core */
+	{ 0x0003, 0x02, ALWAYS, 4, { 0x29 /* tray, eject, lock */ } },         /* removable medium */
 	{ 0x0010, 0x00, WITH_MEDIUM, 8, { 0, 0, 8, 0 /* bytes */, 0, 1, 0 } }, /* random readable */
-	{ 0x001e, 0x08, WITH_CD, 4, { 0 } },                                  /* CD read */
-	{ 0x001f, 0x04, WITH_DVD, 4, { 0 } },                                 /* DVD read */
-	{ 0x0100, 0x02, ALWAYS, 0, { 0 } },                                   /* power management */
-	{ 0x0105, 0x06, ALWAYS, 4, { 0 } },                                   /* timeout */
+	{ 0x001e, 0x08, WITH_CD, 4, { 0 } },                                   /* CD read */
+	{ 0x001f, 0x04, WITH_DVD, 4, { 0 } },                                  /* DVD read */
+	{ 0x0100, 0x02, ALWAYS, 0, { 0 } },                                    /* power management */
+	{ 0x0105, 0x06, ALWAYS, 4, { 0 } },                                    /* timeout */
 };
 
 static bool feature_is_current(const struct atapi_drive *c, uint8_t when)
@@ -282,9 +282,12 @@ struct mode_page {
 };
 
 static const struct mode_page mode_pages[] = {
-	{ 0x01, 12, 0, { 0x01, 10, 0x00, 0x05 }, { 0, 0, 0xff, 0xff } },    /* read error recovery */
-	{ 0x0d, 8, 12, { 0x0d, 6, 0, 0x0d, 0, 60, 0, 75 }, { 0 } },         /* CD device parameters */
-	{ 0x0e, 16, 20, { 0x0e, 14, 0x04, 0, 0, 0, 0, 75, 1, 0xff, 2, 0xff }, /* CD audio control: volumes */
+	{ 0x01, 12, 0, { 0x01, 10, 0x00, 0x05 }, { 0, 0, 0xff, 0xff } }, /* read error recovery */
+	{ 0x0d, 8, 12, { 0x0d, 6, 0, 0x0d, 0, 60, 0, 75 }, { 0 } },      /* CD device parameters */
+	{ 0x0e,
+	  16,
+	  20,
+	  { 0x0e, 14, 0x04, 0, 0, 0, 0, 75, 1, 0xff, 2, 0xff }, /* CD audio control: volumes */
 	  { 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0, 0xff } },
 };
 
@@ -299,8 +302,8 @@ static uint32_t put_capabilities(const struct atapi_drive *c, uint8_t *at, bool 
 	at[1] = CAPABILITIES_SIZE - 2;
 	if (changeable)
 		return CAPABILITIES_SIZE;
-	at[2] = 0x0b; /* reads CD-R, CD-RW, DVD-ROM */
-	at[4] = 0x70; /* mode 2 forms 1 and 2, multi-session */
+	at[2] = 0x0b;                             /* reads CD-R, CD-RW, DVD-ROM */
+	at[4] = 0x70;                             /* mode 2 forms 1 and 2, multi-session */
 	at[6] = (uint8_t)(0x29 | c->locked << 1); /* tray, eject, lock */
 	be16_store(at + 8, SPEED_KB);
 	be16_store(at + 12, 512); /* KiB of buffer */
@@ -319,7 +322,10 @@ static uint32_t put_mode_pages(const struct atapi_drive *c, uint8_t *at, uint8_t
 		if (page != 0x3f && page != m->code)
 			continue;
 		memcpy(at + length,
-		       control == 1 ? m->changeable : control == 2 ? m->defaults : c->mode + m->at, m->size);
+		       control == 1   ? m->changeable
+		       : control == 2 ? m->defaults
+		                      : c->mode + m->at,
+		       m->size);
 		at[length] = m->code;
 		at[length + 1] = m->size - 2;
 		length += m->size;
@@ -483,10 +489,10 @@ static void read_disc_information(struct call *k)
 	}
 	memset(k->data, 0, 34);
 	be16_store(k->data, 32);
-	k->data[2] = 0x0e; /* last session complete, disc finalized */
+	k->data[2] = 0x0e;                                     /* last session complete, disc finalized */
 	k->data[3] = k->data[4] = k->data[5] = k->data[6] = 1; /* tracks and sessions */
-	k->data[7] = 0x20; /* unrestricted use */
-	memset(k->data + 16, 0xff, 8); /* no lead-in or lead-out to be written */
+	k->data[7] = 0x20;                                     /* unrestricted use */
+	memset(k->data + 16, 0xff, 8);                         /* no lead-in or lead-out to be written */
 	send(k, 34, be16_load(k->cdb + 7));
 }
 
@@ -712,7 +718,7 @@ static const struct command {
 	[0x47] = { play_audio, MEDIUM }, /* PLAY AUDIO MSF */
 	[0x4a] = { get_event_status_notification, QUIET },
 	[0x4b] = { pause_resume, MEDIUM },
-	[0x4e] = { accept, MEDIUM },     /* STOP PLAY/SCAN */
+	[0x4e] = { accept, MEDIUM }, /* STOP PLAY/SCAN */
 	[0x51] = { read_disc_information, MEDIUM },
 	[0x52] = { read_track_information, MEDIUM },
 	[0x55] = { mode_select, 0 },
@@ -721,7 +727,7 @@ static const struct command {
 	[0xa8] = { read_12, MEDIUM },
 	[0xad] = { read_dvd_structure, MEDIUM },
 	[0xb9] = { read_cd_msf, MEDIUM },
-	[0xbb] = { accept, 0 },          /* SET CD SPEED: as fast as it gets */
+	[0xbb] = { accept, 0 }, /* SET CD SPEED: as fast as it gets */
 	[0xbd] = { mechanism_status, 0 },
 	[0xbe] = { read_cd, MEDIUM },
 };

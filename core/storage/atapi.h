@@ -18,8 +18,12 @@
 #define ATAPI_MODE_BYTES 36u   /* of all changeable mode pages */
 
 enum atapi_parts { /* what of each sector a host wants: READ CD byte 9 */
-	ATAPI_EDC = 0x08, ATAPI_USER_DATA = 0x10, ATAPI_HEADER = 0x20, ATAPI_SUBHEADER = 0x40, ATAPI_SYNC = 0x80,
-	ATAPI_ALL_PARTS = 0xf8,
+	           ATAPI_EDC = 0x08,
+	           ATAPI_USER_DATA = 0x10,
+	           ATAPI_HEADER = 0x20,
+	           ATAPI_SUBHEADER = 0x40,
+	           ATAPI_SYNC = 0x80,
+	           ATAPI_ALL_PARTS = 0xf8,
 };
 
 struct atapi_sense {

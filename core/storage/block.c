@@ -14,7 +14,7 @@
 #include "core/storage/block_io.h"
 #include "vmformat/qcow2.h"
 
-#define MAX_WORKERS 16          /* disks and page cache are busy with fewer */
+#define MAX_WORKERS 16            /* disks and page cache are busy with fewer */
 #define WORKER_STACK (128u << 10) /* libdeflate and libc need a few KiB; only touched pages cost memory */
 
 struct queue {
@@ -29,10 +29,10 @@ struct worker {
 };
 
 struct block_engine {
-	struct loop *loop;              /* NULL: synchronous */
+	struct loop *loop; /* NULL: synchronous */
 	void (*setup)(void *context);
 	void *setup_context;
-	struct worker *workers;         /* worker_count; at least one, whose buffers block_poll() uses */
+	struct worker *workers; /* worker_count; at least one, whose buffers block_poll() uses */
 	unsigned worker_count;
 	struct unit_cache *units;
 
@@ -42,9 +42,9 @@ struct block_engine {
 	void (*stop)(void *context, struct block *b, const struct error *e);
 	void *stop_context;
 
-	pthread_mutex_t lock;           /* a leaf: all below, and each block's counters */
-	pthread_cond_t submitted;       /* workers wait */
-	pthread_cond_t finished;        /* the I/O thread waits: a request is done, a block's medium is idle */
+	pthread_mutex_t lock;     /* a leaf: all below, and each block's counters */
+	pthread_cond_t submitted; /* workers wait */
+	pthread_cond_t finished;  /* the I/O thread waits: a request is done, a block's medium is idle */
 	struct queue waiting, done, parked;
 	bool stopped, quit;
 };
@@ -59,8 +59,8 @@ struct block {
 	/* Written by the I/O thread under the engine's lock; workers read it there. */
 	struct disk *disk; /* the overlay if there is one; NULL: no medium */
 	bool writable;
-	bool changing;     /* the medium is about to change: workers leave its requests alone */
-	unsigned running;  /* on workers */
+	bool changing;    /* the medium is about to change: workers leave its requests alone */
+	unsigned running; /* on workers */
 	unsigned in_flight, parked;
 
 	/* Devices read these on any thread. */
@@ -244,18 +244,18 @@ static void describe_failure(struct block *b, const struct block_request *r, str
 	*ret_error = (struct error){ 0 };
 	if (b->writable && qcow2_failed(b->disk))
 		error_set(ret_error, r->result,
-			  "%s: the changes in %s could not be brought to the disk (%s); the last of them may be lost. "
-			  "Check that "
-			  "disk, then close the machine and start it again.",
-			  b->name, medium, strerror(-r->result));
+		          "%s: the changes in %s could not be brought to the disk (%s); the last of them may be lost. "
+		          "Check that "
+		          "disk, then close the machine and start it again.",
+		          b->name, medium, strerror(-r->result));
 	else if (r->result == -ENOSPC || r->result == -EDQUOT)
 		error_set(ret_error, r->result,
-			  "%s: no space is left for the changes in %s. Free some space, then press Run.", b->name,
-			  medium);
+		          "%s: no space is left for the changes in %s. Free some space, then press Run.", b->name,
+		          medium);
 	else
 		error_set(ret_error, r->result,
-			  "%s: %s %s failed: %s. See whether its drive is still there, then press Run.", b->name, verb,
-			  medium, strerror(-r->result));
+		          "%s: %s %s failed: %s. See whether its drive is still there, then press Run.", b->name, verb,
+		          medium, strerror(-r->result));
 }
 
 static struct block_request *take_done(struct block_engine *e)
@@ -412,7 +412,7 @@ static int start_workers(struct block_engine *e, unsigned count)
 }
 
 struct block_engine *block_engine_new_with_setup(struct loop *loop, unsigned workers, void (*setup)(void *context),
-						 void *context)
+                                                 void *context)
 {
 	struct block_engine *e = calloc(1, sizeof(*e));
 
@@ -458,7 +458,7 @@ static void unpark(struct block_engine *e, struct block *b, struct queue *to)
 }
 
 void block_engine_set_stop(struct block_engine *engine,
-			   void (*stop)(void *context, struct block *b, const struct error *e), void *context)
+                           void (*stop)(void *context, struct block *b, const struct error *e), void *context)
 {
 	engine->stop = stop;
 	engine->stop_context = context;
@@ -597,9 +597,9 @@ static int flush_medium(struct block *b, struct error *e)
 
 	if (r < 0)
 		return error_set(e, r,
-				 "%s: the changes in %s could not be brought to the disk: %s. Free some space or check "
-				 "that disk.",
-				 b->name, b->disk->name, strerror(-r));
+		                 "%s: the changes in %s could not be brought to the disk: %s. Free some space or check "
+		                 "that disk.",
+		                 b->name, b->disk->name, strerror(-r));
 	return 0;
 }
 
@@ -702,7 +702,7 @@ int block_change_medium(struct block *b, struct disk *disk, bool force, struct e
 	if (atomic_load(&b->locked) && !force) {
 		tell_drive(b, b->ops ? b->ops->eject_request : NULL);
 		return error_set(e, -EBUSY, "%s is in use by the guest, which was asked to let go of the disc.",
-				 b->name);
+		                 b->name);
 	}
 	if (force)
 		atomic_store(&b->locked, false);

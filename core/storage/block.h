@@ -29,11 +29,11 @@ enum block_op { BLOCK_READ, BLOCK_WRITE, BLOCK_FLUSH, BLOCK_DISCARD /* reads as 
 
 struct block_request {
 	enum block_op op;
-	uint64_t offset;        /* bytes, multiple of 512 */
-	uint32_t length;        /* bytes, multiple of 512; 0 for a flush */
-	const struct iovec *iov;/* length bytes in all; guest RAM or the device's buffer. Both must stay until done */
+	uint64_t offset;         /* bytes, multiple of 512 */
+	uint32_t length;         /* bytes, multiple of 512; 0 for a flush */
+	const struct iovec *iov; /* length bytes in all; guest RAM or the device's buffer. Both must stay until done */
 	unsigned iov_count;
-	struct device *device;  /* whose lock is held when done is called */
+	struct device *device; /* whose lock is held when done is called */
 	/* result 0, or -EIO, -ENOSPC, -ENOMEDIUM, -EROFS (the device reports it as its data sheet says). */
 	void (*done)(struct device *d, struct block_request *r, int result);
 	/* the engine's */
@@ -47,7 +47,7 @@ struct block_request {
 struct block_engine *block_engine_new(struct loop *loop, unsigned workers);
 /* The same; setup is each worker's first act (the sandbox's filter for its role). */
 struct block_engine *block_engine_new_with_setup(struct loop *loop, unsigned workers, void (*setup)(void *context),
-						 void *context);
+                                                 void *context);
 /* I/O thread, after all blocks have been freed. Harmless on NULL. */
 void block_engine_free(struct block_engine *engine);
 
@@ -104,7 +104,7 @@ int block_change_medium(struct block *b, struct disk *disk, bool force, struct e
  * errors reach the guest, those of waiting requests too: to be set before devices are destroyed. What is wrong with the
  * image itself (a file that is too short, a damaged unit) always reaches the guest, as -EIO. */
 void block_engine_set_stop(struct block_engine *engine,
-			   void (*stop)(void *context, struct block *b, const struct error *e), void *context);
+                           void (*stop)(void *context, struct block *b, const struct error *e), void *context);
 void block_retry(struct block_engine *engine);
 
 #endif

@@ -90,7 +90,7 @@ static int transfer(transfer_function *function, int fd, struct iovec *pieces, u
 
 /* As disk_map(), with its promises checked once more, and its -EIO (bad tables) told from the host's. */
 static int map(struct disk *disk, uint64_t offset, uint64_t length, struct disk_extent *ret_extent,
-	       struct disk **ret_owner)
+               struct disk **ret_owner)
 {
 	int r = disk_map(disk, offset, length, ret_extent, ret_owner);
 
@@ -102,7 +102,7 @@ static int map(struct disk *disk, uint64_t offset, uint64_t length, struct disk_
 }
 
 static int read_extent(struct block_io *io, struct disk *owner, const struct disk_extent *extent, uint64_t offset,
-		       struct cursor *to)
+                       struct cursor *to)
 {
 	struct unit *unit;
 	int r;
@@ -110,7 +110,7 @@ static int read_extent(struct block_io *io, struct disk *owner, const struct dis
 	switch (extent->kind) {
 	case DISK_DATA:
 		return transfer(preadv, extent->fd, io->pieces, cursor_take(to, extent->length, io->pieces),
-				extent->fd_offset);
+		                extent->fd_offset);
 	case DISK_PACKED:
 		if (offset < extent->unit_offset ||
 		    !range_within(offset - extent->unit_offset, extent->length, extent->unit_length))
@@ -164,7 +164,7 @@ static bool reads_as_zero(struct disk *disk, uint64_t offset, uint64_t length)
 /* What lies beside the data in its first or last cluster, into buffer. Zeros around a fresh cluster are left out: a
  * hole. */
 static int read_beside(struct block_io *io, struct disk *overlay, const struct qcow2_write *w, uint64_t offset,
-		       uint32_t *length, uint8_t *buffer)
+                       uint32_t *length, uint8_t *buffer)
 {
 	struct iovec iov = { buffer, *length };
 
@@ -174,7 +174,7 @@ static int read_beside(struct block_io *io, struct disk *overlay, const struct q
 }
 
 static int write_run(struct block_io *io, struct disk *overlay, uint64_t offset, struct qcow2_write *w,
-		     struct cursor *from)
+                     struct cursor *from)
 {
 	uint32_t head = w->head, tail = w->tail;
 	unsigned count = 0;

@@ -28,16 +28,16 @@ void unit_cache_free(struct unit_cache *cache);
 void unit_cache_clear(struct unit_cache *cache);
 
 struct block_io {
-	struct unit_cache *units;                /* shared, borrowed */
-	uint8_t *bounce;                         /* two clusters, allocated when first needed */
-	struct iovec pieces[BLOCK_MAX_IOV + 2];  /* of one transfer: the data, and what surrounds it in a new cluster */
+	struct unit_cache *units;               /* shared, borrowed */
+	uint8_t *bounce;                        /* two clusters, allocated when first needed */
+	struct iovec pieces[BLOCK_MAX_IOV + 2]; /* of one transfer: the data, and what surrounds it in a new cluster */
 };
 void block_io_release(struct block_io *io); /* what it allocated itself */
 
 int block_io_read(struct block_io *io, struct disk *disk, uint64_t offset, const struct iovec *iov, uint32_t length);
 /* overlay: a disk of qcow2_overlay_open(). */
 int block_io_write(struct block_io *io, struct disk *overlay, uint64_t offset, const struct iovec *iov,
-		   uint32_t length);
+                   uint32_t length);
 int block_io_discard(struct block_io *io, struct disk *overlay, uint64_t offset, uint32_t length);
 
 #endif

@@ -7,7 +7,7 @@
 #include "core/chipset/pci.h"
 #include "core/storage/ata.h"
 
-#define IDETIM 0x40  /* one word for each channel */
+#define IDETIM 0x40        /* one word for each channel */
 #define IDETIM_DECODE 0x80 /* bit 15: the channel's ports are decoded */
 #define SIDETIM 0x44
 #define UDMACTL 0x48
@@ -23,11 +23,11 @@ enum { BMISX_ACTIVE = 0x01, BMISX_ERROR = 0x02, BMISX_INTERRUPT = 0x04, BMISX_CA
  * busy (ATA/ATAPI-7 volume 2). */
 #define OPEN_BUS 0x7f
 
-struct prd_cursor { /* a place in a physical region descriptor table */
+struct prd_cursor {       /* a place in a physical region descriptor table */
 	uint32_t table;   /* the next descriptor */
 	uint32_t address; /* the rest of the one under way */
 	uint32_t left;
-	bool last;        /* it had EOT set */
+	bool last; /* it had EOT set */
 };
 
 struct ide;
@@ -38,7 +38,7 @@ struct channel {
 	struct region command, control;
 	struct ata_device devices[2];
 	uint8_t selected, control_register;
-	bool interrupt;           /* level of the line */
+	bool interrupt; /* level of the line */
 	uint8_t bmicx, bmisx;
 	uint32_t bmidtpx;
 	struct prd_cursor cursor; /* all before it is done */
@@ -97,7 +97,7 @@ static int next_region(struct channel *ch, struct prd_cursor *p)
 /* Collects up to length bytes from the cursor on into iov; where it came to is kept in ch->mapped. ret_fault: it ended
  * at an address that is not memory. */
 static uint32_t walk(struct channel *ch, bool writable, uint32_t length, struct iovec *iov, unsigned *ret_count,
-		     bool *ret_fault)
+                     bool *ret_fault)
 {
 	struct prd_cursor *p = &ch->mapped;
 	uint32_t total = 0;
@@ -111,7 +111,7 @@ static uint32_t walk(struct channel *ch, bool writable, uint32_t length, struct 
 
 		if (r > 0)
 			r = device_dma_map(&ch->ide->pci.device, p->address, n, writable, iov + *ret_count,
-					   ATA_MAX_IOV - *ret_count);
+			                   ATA_MAX_IOV - *ret_count);
 		*ret_fault = r == -EFAULT;
 		if (r <= 0)
 			break;
@@ -124,7 +124,7 @@ static uint32_t walk(struct channel *ch, bool writable, uint32_t length, struct 
 }
 
 static uint32_t host_dma_map(struct ata_device *a, uint32_t length, uint32_t unit, struct iovec *ret_iov,
-			     unsigned *ret_count)
+                             unsigned *ret_count)
 {
 	struct channel *ch = channel_of(a);
 	bool fault, ignored;
@@ -153,8 +153,9 @@ static void host_dma_advance(struct ata_device *a)
 		ch->bmisx &= (uint8_t)~BMISX_ACTIVE;
 }
 
-static const struct ata_host ide_host = { .interrupt = host_interrupt, .dma_map = host_dma_map,
-					  .dma_advance = host_dma_advance };
+static const struct ata_host ide_host = { .interrupt = host_interrupt,
+	                                  .dma_map = host_dma_map,
+	                                  .dma_advance = host_dma_advance };
 
 static void write_bmicx(struct channel *ch, uint8_t value)
 {
@@ -182,7 +183,10 @@ static uint64_t bus_master_read(struct device *d, struct region *r, uint64_t off
 		return ch->bmicx;
 	case BMISX:
 		return ch->bmisx;
-	case BMIDTPX: case BMIDTPX + 1: case BMIDTPX + 2: case BMIDTPX + 3:
+	case BMIDTPX:
+	case BMIDTPX + 1:
+	case BMIDTPX + 2:
+	case BMIDTPX + 3:
 		return ch->bmidtpx >> 8 * (offset - BMIDTPX) & 0xff;
 	default:
 		return 0;
@@ -202,9 +206,12 @@ static void bus_master_write(struct device *d, struct region *r, uint64_t offset
 		break;
 	case BMISX: /* a written 1 clears error and interrupt */
 		ch->bmisx = (uint8_t)((ch->bmisx & BMISX_ACTIVE) | (value & BMISX_CAPABLE) |
-				       (ch->bmisx & ~value & (BMISX_ERROR | BMISX_INTERRUPT)));
+		                      (ch->bmisx & ~value & (BMISX_ERROR | BMISX_INTERRUPT)));
 		break;
-	case BMIDTPX: case BMIDTPX + 1: case BMIDTPX + 2: case BMIDTPX + 3:
+	case BMIDTPX:
+	case BMIDTPX + 1:
+	case BMIDTPX + 2:
+	case BMIDTPX + 3:
 		shift = 8 * (unsigned)(offset - BMIDTPX);
 		ch->bmidtpx = ((ch->bmidtpx & ~(0xffu << shift)) | (uint32_t)(value & 0xff) << shift) & ~3u;
 		break;
@@ -271,7 +278,7 @@ static void write_byte(struct channel *ch, uint64_t offset, uint8_t value)
 
 /* The data port is as wide as the access; the registers above it are bytes. */
 static void command_read_many(struct device *d, struct region *r, uint64_t offset, unsigned size, void *data,
-			      size_t count)
+                              size_t count)
 {
 	struct channel *ch = &((struct ide *)d)->channels[r->index];
 	struct ata_device *a = &ch->devices[ch->selected];
@@ -286,7 +293,7 @@ static void command_read_many(struct device *d, struct region *r, uint64_t offse
 }
 
 static void command_write_many(struct device *d, struct region *r, uint64_t offset, unsigned size, const void *data,
-			       size_t count)
+                               size_t count)
 {
 	struct channel *ch = &((struct ide *)d)->channels[r->index];
 	struct ata_device *a = &ch->devices[ch->selected];
@@ -341,8 +348,9 @@ static void control_write(struct device *d, struct region *r, uint64_t offset, u
 	update_interrupt(ch);
 }
 
-static const struct region_ops command_ops = { .read = command_read, .write = command_write,
-					       .read_many = command_read_many, .write_many = command_write_many };
+static const struct region_ops command_ops = {
+	.read = command_read, .write = command_write, .read_many = command_read_many, .write_many = command_write_many
+};
 static const struct region_ops control_ops = { .read = control_read, .write = control_write, .max_size = 1 };
 
 /* ---- configuration ---- */
@@ -419,10 +427,15 @@ static void channel_init(struct ide *ide, unsigned index, const struct device_co
 
 	ch->ide = ide;
 	ch->index = index;
-	ch->command = (struct region){ .name = "ide command", .ops = &command_ops, .device = d, .size = ATA_REGISTERS,
-				       .space = BUS_PORT, .index = index };
-	ch->control = (struct region){ .name = "ide control", .ops = &control_ops, .device = d, .size = 1,
-				       .space = BUS_PORT, .index = index };
+	ch->command = (struct region){ .name = "ide command",
+		                       .ops = &command_ops,
+		                       .device = d,
+		                       .size = ATA_REGISTERS,
+		                       .space = BUS_PORT,
+		                       .index = index };
+	ch->control = (struct region){
+		.name = "ide control", .ops = &control_ops, .device = d, .size = 1, .space = BUS_PORT, .index = index
+	};
 	for (unsigned unit = 0; unit < 2; unit++) {
 		struct block *block = config->blocks[index * 2 + unit];
 		bool packet = extra && extra->cdrom[index * 2 + unit];
@@ -435,8 +448,9 @@ static void channel_init(struct ide *ide, unsigned index, const struct device_co
 
 static int ide_create(struct device *d, const struct device_config *config, struct error *e)
 {
-	static const struct pci_identity identity = { .vendor = 0x8086, .device = 0x7111, .class_code = 0x010180,
-						      .revision = 1 };
+	static const struct pci_identity identity = {
+		.vendor = 0x8086, .device = 0x7111, .class_code = 0x010180, .revision = 1
+	};
 	struct ide *ide = (struct ide *)d;
 	int r = pci_device_init(&ide->pci, config, &identity, e);
 
@@ -447,8 +461,8 @@ static int ide_create(struct device *d, const struct device_config *config, stru
 	ide->pci.write_mask[UDMACTL] = 0x0f;
 	ide->pci.write_mask[UDMATIM] = ide->pci.write_mask[UDMATIM + 1] = 0x33;
 	ide->pci.config_written = config_written;
-	ide->bus_master = (struct region){ .name = "ide bus master", .ops = &bus_master_ops,
-					   .size = 2 * BM_CHANNEL_SIZE };
+	ide->bus_master =
+		(struct region){ .name = "ide bus master", .ops = &bus_master_ops, .size = 2 * BM_CHANNEL_SIZE };
 	pci_add_bar(&ide->pci, 4, PCI_BAR_IO, &ide->bus_master, NULL);
 	for (unsigned i = 0; i < 2; i++)
 		channel_init(ide, i, config);

@@ -18,8 +18,8 @@ struct unit {
 	uint64_t offset;
 	uint32_t length;
 	unsigned users;
-	bool ready;  /* else its first user is unpacking it */
-	int result;  /* of that */
+	bool ready; /* else its first user is unpacking it */
+	int result; /* of that */
 	uint8_t data[];
 };
 
@@ -113,8 +113,9 @@ static struct unit *add(struct unit_cache *cache, struct disk *owner, const stru
 	unit = malloc(sizeof(*unit) + extent->unit_length);
 	if (!unit)
 		return NULL;
-	*unit = (struct unit){ .next = cache->units, .owner = owner, .offset = extent->unit_offset,
-			       .length = extent->unit_length };
+	*unit = (struct unit){
+		.next = cache->units, .owner = owner, .offset = extent->unit_offset, .length = extent->unit_length
+	};
 	cache->units = unit;
 	cache->bytes += unit->length;
 	return unit;
@@ -141,7 +142,7 @@ static void release(struct unit_cache *cache, struct unit *unit)
 }
 
 int unit_cache_get(struct unit_cache *cache, struct disk *owner, const struct disk_extent *extent,
-		   struct unit **ret_unit)
+                   struct unit **ret_unit)
 {
 	struct unit *unit;
 	bool is_new;

@@ -16,7 +16,7 @@ struct unit;
 
 /* The unit of a PACKED extent of owner; to be put back. -EIO: it is damaged. */
 int unit_cache_get(struct unit_cache *cache, struct disk *owner, const struct disk_extent *extent,
-		   struct unit **ret_unit);
+                   struct unit **ret_unit);
 void unit_cache_put(struct unit_cache *cache, struct unit *unit);
 const uint8_t *unit_data(const struct unit *unit);
 

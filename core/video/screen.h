@@ -16,8 +16,8 @@
 #define SCREEN_BYTES ((size_t)SCREEN_MAX_WIDTH * SCREEN_MAX_HEIGHT * 4)
 
 struct screen {
-	uint32_t *pixels;        /* SCREEN_BYTES, shared; row y begins at y * width */
-	unsigned width, height;  /* 1 to the maxima; 0: nothing shown yet */
+	uint32_t *pixels;       /* SCREEN_BYTES, shared; row y begins at y * width */
+	unsigned width, height; /* 1 to the maxima; 0: nothing shown yet */
 	/* damage since the last told: x0 >= x1 when none */
 	unsigned x0, y0, x1, y1;
 	bool size_changed;

@@ -156,9 +156,8 @@ static bool possible(const struct vga *v)
 {
 	const uint16_t *r = v->vbe;
 
-	return r[VBE_ID] >= VBE_ID_FIRST && r[VBE_ID] <= VBE_ID_LAST && depth_known(r[VBE_BPP]) &&
-	       r[VBE_XRES] >= 1 && r[VBE_XRES] <= SCREEN_MAX_WIDTH &&
-	       r[VBE_YRES] >= 1 && r[VBE_YRES] <= SCREEN_MAX_HEIGHT &&
+	return r[VBE_ID] >= VBE_ID_FIRST && r[VBE_ID] <= VBE_ID_LAST && depth_known(r[VBE_BPP]) && r[VBE_XRES] >= 1 &&
+	       r[VBE_XRES] <= SCREEN_MAX_WIDTH && r[VBE_YRES] >= 1 && r[VBE_YRES] <= SCREEN_MAX_HEIGHT &&
 	       !(r[VBE_ENABLE] & ~VBE_ENABLE_BITS) && !(r[VBE_BANK] & ~bank_mask(v));
 }
 

@@ -10,10 +10,10 @@
 #include <stdlib.h>
 
 #define MMIO_SIZE 0x1000
-#define MMIO_VGA 0x400      /* ports 0x3c0-0x3df, a byte each */
+#define MMIO_VGA 0x400 /* ports 0x3c0-0x3df, a byte each */
 #define MMIO_VGA_SIZE 0x20
-#define MMIO_VBE 0x500      /* the VBE registers, two bytes each */
-#define ROM_MAX (1u << 20)  /* one option ROM has at most 128 KiB (a byte counts 512 byte units); several may follow */
+#define MMIO_VBE 0x500     /* the VBE registers, two bytes each */
+#define ROM_MAX (1u << 20) /* one option ROM has at most 128 KiB (a byte counts 512 byte units); several may follow */
 
 static uint64_t mmio_read(struct device *d, struct region *r, uint64_t offset, unsigned size)
 {
@@ -87,10 +87,10 @@ static int check_config(const struct device_config *config, const struct vga_con
 	if (!c || !c->memory || !is_power_of_two(c->memory_size) || c->memory_size < VGA_MEMORY_MIN ||
 	    c->memory_size > VGA_MEMORY_MAX)
 		return error_set(e, -EINVAL, "%s: video memory must be a power of two from 256 KiB to 256 MiB",
-				 config->id);
+		                 config->id);
 	if (c->rom && (!c->rom_size || c->rom_size > ROM_MAX))
 		return error_set(e, -EINVAL, "%s: a VGA BIOS of %zu bytes is not one; install the package seabios",
-				 config->id, c->rom_size);
+		                 config->id, c->rom_size);
 	return 0;
 }
 
@@ -104,7 +104,7 @@ static int add_rom(struct vga *v, const struct vga_config *c, struct error *e)
 	v->rom.host = memory_allocate(v->pci.device.board->memory, size);
 	if (!v->rom.host)
 		return error_set(e, -ENOMEM, "%s: not enough memory for the VGA BIOS; close other programs",
-				 v->pci.device.id);
+		                 v->pci.device.id);
 	memcpy(v->rom.host, c->rom, c->rom_size);
 	pci_add_bar(&v->pci, PCI_ROM_BAR, PCI_BAR_MEMORY, NULL, &v->rom);
 	return 0;
@@ -114,12 +114,16 @@ static void name_regions(struct vga *v)
 {
 	v->ports = (struct region){ .name = "vga-ports", .ops = &vga_port_ops, .size = 0x30, .space = BUS_PORT };
 	v->vbe_ports = (struct region){ .name = "vbe-ports", .ops = &vbe_port_ops, .size = 3, .space = BUS_PORT };
-	v->planes = (struct region){ .name = "vga-planes", .ops = &vga_planes_ops, .size = VGA_WINDOW_SIZE,
-				     .space = BUS_MMIO, .coalesced = true };
+	v->planes = (struct region){ .name = "vga-planes",
+		                     .ops = &vga_planes_ops,
+		                     .size = VGA_WINDOW_SIZE,
+		                     .space = BUS_MMIO,
+		                     .coalesced = true };
 	v->mmio = (struct region){ .name = "vga-mmio", .ops = &mmio_ops, .size = MMIO_SIZE, .space = BUS_MMIO };
 	v->ports.device = v->vbe_ports.device = v->planes.device = v->mmio.device = &v->pci.device;
-	v->lfb = (struct slot){ .name = "vga-lfb", .size = v->memory_size, .host = v->memory,
-				.flags = SLOT_LOG_DIRTY | SLOT_NO_DMA };
+	v->lfb = (struct slot){
+		.name = "vga-lfb", .size = v->memory_size, .host = v->memory, .flags = SLOT_LOG_DIRTY | SLOT_NO_DMA
+	};
 	v->window = (struct slot){ .name = "vga-window", .flags = SLOT_LOG_DIRTY | SLOT_NO_DMA };
 }
 

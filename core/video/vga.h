@@ -9,10 +9,10 @@
 #include "core/video/screen.h"
 
 struct vga_config {
-	struct screen *screen;  /* borrowed, or NULL: nobody looks */
-	uint8_t *memory;        /* video memory, page aligned, zeroed; outlives the device */
-	size_t memory_size;     /* bytes, a power of two: 16 MiB holds 2560x1600x32 */
-	const void *rom;        /* VGA BIOS, or NULL; copied into a ROM BAR */
+	struct screen *screen; /* borrowed, or NULL: nobody looks */
+	uint8_t *memory;       /* video memory, page aligned, zeroed; outlives the device */
+	size_t memory_size;    /* bytes, a power of two: 16 MiB holds 2560x1600x32 */
+	const void *rom;       /* VGA BIOS, or NULL; copied into a ROM BAR */
 	size_t rom_size;
 };
 

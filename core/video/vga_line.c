@@ -84,7 +84,7 @@ static uint32_t *planar_unit(const struct vga *v, uint32_t counter, uint32_t row
 {
 	const uint8_t *quad = planes_at(v, counter, row_scan);
 	uint64_t pixels = spread_pixels(quad[0]) | spread_pixels(quad[1]) << 1 | spread_pixels(quad[2]) << 2 |
-			  spread_pixels(quad[3]) << 3;
+	                  spread_pixels(quad[3]) << 3;
 
 	for (unsigned i = 0; i < 8; i++)
 		*out++ = v->pens[pixels >> 8 * i & 15];
@@ -120,7 +120,10 @@ static void double_pixels(uint32_t *line, uint32_t count)
 const uint32_t *vga_draw_scan(struct vga *v, const struct vga_scan *at)
 {
 	static uint32_t *(*const draw_unit[])(const struct vga *, uint32_t, uint32_t, uint32_t *) = {
-		[VIEW_TEXT] = text_unit, [VIEW_PLANAR] = planar_unit, [VIEW_CGA] = cga_unit, [VIEW_256] = bytes_unit,
+		[VIEW_TEXT] = text_unit,
+		[VIEW_PLANAR] = planar_unit,
+		[VIEW_CGA] = cga_unit,
+		[VIEW_256] = bytes_unit,
 	};
 	const struct vga_view *w = &v->view;
 	uint32_t *out = v->line;

@@ -19,7 +19,10 @@ static bool window_open(const struct vga *v)
 static struct range window_range(const struct vga *v)
 {
 	static const struct range ranges[] = {
-		{ 0, 0x20000 }, { 0, 0x10000 }, { 0x10000, 0x8000 }, { 0x18000, 0x8000 },
+		{ 0, 0x20000 },
+		{ 0, 0x10000 },
+		{ 0x10000, 0x8000 },
+		{ 0x18000, 0x8000 },
 	};
 
 	return vbe_packed(v) ? ranges[1] : ranges[v->gc[GC_MISC] >> 2 & 3];
@@ -99,8 +102,8 @@ static uint32_t written(const struct vga *v, uint8_t value)
 
 /* Where a CPU address leads: an offset in all planes, and the one plane that the address itself selects. */
 struct target {
-	uint8_t *quad;        /* the four planes' bytes */
-	uint32_t address;     /* of quad in video memory */
+	uint8_t *quad;         /* the four planes' bytes */
+	uint32_t address;      /* of quad in video memory */
 	unsigned write_planes; /* mask */
 	unsigned read_plane;
 };
@@ -138,7 +141,7 @@ static uint8_t plane_read(struct vga *v, uint32_t offset)
 	uint32_t differs = (v->latch ^ spread(v->gc[GC_COLOR_COMPARE])) & spread(v->gc[GC_COLOR_DONT_CARE]);
 
 	differs |= differs >> 16;
-	return (uint8_t)~(differs | differs >> 8);
+	return (uint8_t) ~(differs | differs >> 8);
 }
 
 static void plane_write(struct vga *v, uint32_t offset, uint8_t value)

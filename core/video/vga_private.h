@@ -28,8 +28,16 @@ enum sequencer_register { SEQ_RESET, SEQ_CLOCKING, SEQ_MAP_MASK, SEQ_FONT, SEQ_M
 #define SEQ_MEMORY_CHAIN4 0x08
 
 enum graphics_register {
-	GC_SET_RESET, GC_SET_RESET_ENABLE, GC_COLOR_COMPARE, GC_ROTATE, GC_READ_MAP, GC_MODE, GC_MISC,
-	GC_COLOR_DONT_CARE, GC_BIT_MASK, GC_COUNT
+	GC_SET_RESET,
+	GC_SET_RESET_ENABLE,
+	GC_COLOR_COMPARE,
+	GC_ROTATE,
+	GC_READ_MAP,
+	GC_MODE,
+	GC_MISC,
+	GC_COLOR_DONT_CARE,
+	GC_BIT_MASK,
+	GC_COUNT
 };
 #define GC_MODE_WRITE 0x03
 #define GC_MODE_READ1 0x08
@@ -40,35 +48,63 @@ enum graphics_register {
 #define GC_MISC_CHAIN_ODD_EVEN 0x02
 
 enum crtc_register {
-	CRTC_H_TOTAL, CRTC_H_DISPLAY_END, CRTC_V_TOTAL = 0x06, CRTC_OVERFLOW, CRTC_PRESET_ROW_SCAN, CRTC_MAX_SCAN,
-	CRTC_CURSOR_START, CRTC_CURSOR_END, CRTC_START_HIGH, CRTC_START_LOW, CRTC_CURSOR_HIGH, CRTC_CURSOR_LOW,
-	CRTC_V_RETRACE_START, CRTC_V_RETRACE_END, CRTC_V_DISPLAY_END, CRTC_OFFSET, CRTC_UNDERLINE, CRTC_V_BLANK_START,
-	CRTC_V_BLANK_END, CRTC_MODE, CRTC_LINE_COMPARE, CRTC_COUNT
+	CRTC_H_TOTAL,
+	CRTC_H_DISPLAY_END,
+	CRTC_V_TOTAL = 0x06,
+	CRTC_OVERFLOW,
+	CRTC_PRESET_ROW_SCAN,
+	CRTC_MAX_SCAN,
+	CRTC_CURSOR_START,
+	CRTC_CURSOR_END,
+	CRTC_START_HIGH,
+	CRTC_START_LOW,
+	CRTC_CURSOR_HIGH,
+	CRTC_CURSOR_LOW,
+	CRTC_V_RETRACE_START,
+	CRTC_V_RETRACE_END,
+	CRTC_V_DISPLAY_END,
+	CRTC_OFFSET,
+	CRTC_UNDERLINE,
+	CRTC_V_BLANK_START,
+	CRTC_V_BLANK_END,
+	CRTC_MODE,
+	CRTC_LINE_COMPARE,
+	CRTC_COUNT
 };
-#define CRTC_PROTECT 0x80          /* of V_RETRACE_END */
-#define CRTC_OVERFLOW_LC8 0x10     /* the one bit that PROTECT leaves open */
-#define CRTC_MODE_NO_RA0 0x01      /* 0: row scan bit 0 is address bit 13 (CGA) */
-#define CRTC_MODE_NO_RA1 0x02      /* 0: row scan bit 1 is address bit 14 (Hercules) */
-#define CRTC_MODE_WRAP_15 0x20     /* word mode: address bit 0 is counter bit 15, else 13 */
+#define CRTC_PROTECT 0x80      /* of V_RETRACE_END */
+#define CRTC_OVERFLOW_LC8 0x10 /* the one bit that PROTECT leaves open */
+#define CRTC_MODE_NO_RA0 0x01  /* 0: row scan bit 0 is address bit 13 (CGA) */
+#define CRTC_MODE_NO_RA1 0x02  /* 0: row scan bit 1 is address bit 14 (Hercules) */
+#define CRTC_MODE_WRAP_15 0x20 /* word mode: address bit 0 is counter bit 15, else 13 */
 #define CRTC_MODE_BYTE 0x40
 #define CRTC_MODE_RUN 0x80
 #define CRTC_UNDERLINE_DWORD 0x40
 
 enum attribute_register { ATTR_MODE = 0x10, ATTR_OVERSCAN, ATTR_PLANES, ATTR_PAN, ATTR_COLOR_SELECT, ATTR_COUNT };
-#define ATTR_VIDEO_ON 0x20         /* of the index register */
+#define ATTR_VIDEO_ON 0x20 /* of the index register */
 #define ATTR_MODE_LINE_GRAPHICS 0x04
 #define ATTR_MODE_BLINK 0x08
-#define ATTR_MODE_SPLIT_PAN 0x20   /* no panning below the line compare */
+#define ATTR_MODE_SPLIT_PAN 0x20 /* no panning below the line compare */
 #define ATTR_MODE_P54_SELECT 0x80
 
-#define MISC_COLOR 0x01            /* registers at 3dx, not 3bx */
+#define MISC_COLOR 0x01 /* registers at 3dx, not 3bx */
 #define MISC_RAM_ENABLE 0x02
 
 enum dac_state { DAC_WRITING = 0, DAC_READING = 3 }; /* as port 3c7 says it */
 
 enum vbe_register {
-	VBE_ID, VBE_XRES, VBE_YRES, VBE_BPP, VBE_ENABLE, VBE_BANK, VBE_VIRT_WIDTH, VBE_VIRT_HEIGHT, VBE_X_OFFSET,
-	VBE_Y_OFFSET, VBE_VIDEO_MEMORY_64K, VBE_COUNT
+	VBE_ID,
+	VBE_XRES,
+	VBE_YRES,
+	VBE_BPP,
+	VBE_ENABLE,
+	VBE_BANK,
+	VBE_VIRT_WIDTH,
+	VBE_VIRT_HEIGHT,
+	VBE_X_OFFSET,
+	VBE_Y_OFFSET,
+	VBE_VIDEO_MEMORY_64K,
+	VBE_COUNT
 };
 #define VBE_ENABLED 0x01
 #define VBE_GETCAPS 0x02
@@ -78,7 +114,7 @@ enum vbe_register {
 
 #define VGA_TEXT_COLUMNS 132 /* screen.text's size; a larger text screen is drawn without the cell cache */
 #define VGA_TEXT_ROWS 60
-#define VGA_LINE_SPARE 32    /* pixels that a line may draw beyond the screen, before panning cuts it */
+#define VGA_LINE_SPARE 32 /* pixels that a line may draw beyond the screen, before panning cuts it */
 
 enum view_kind { VIEW_NONE, VIEW_BLANK, VIEW_TEXT, VIEW_PLANAR, VIEW_CGA, VIEW_256, VIEW_LINEAR };
 
@@ -120,13 +156,13 @@ struct vga {
 	uint16_t vbe_index, vbe[VBE_COUNT];
 
 	/* drawing: can be made anew at any time */
-	uint64_t *dirty;    /* one bit for each page of memory: to be drawn again */
+	uint64_t *dirty;     /* one bit for each page of memory: to be drawn again */
 	uint64_t *lfb_dirty; /* as long; for vga_collect_dirty() alone */
-	bool redraw;        /* forget what was drawn */
-	bool font_written;  /* plane 2 changed */
+	bool redraw;         /* forget what was drawn */
+	bool font_written;   /* plane 2 changed */
 	struct vga_view view;
 	uint32_t palette[256], pens[16];
-	uint32_t cursor;    /* address counter of the cursor; UINT32_MAX: none, or in its dark phase */
+	uint32_t cursor; /* address counter of the cursor; UINT32_MAX: none, or in its dark phase */
 	bool blink_dark;
 	uint32_t cells[VGA_TEXT_ROWS][VGA_TEXT_COLUMNS]; /* as drawn */
 	uint32_t line[SCREEN_MAX_WIDTH + VGA_LINE_SPARE];

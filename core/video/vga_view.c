@@ -108,8 +108,11 @@ static struct vga_view vga_modes(const struct vga *v)
 
 static struct vga_view vbe_modes(const struct vga *v)
 {
-	struct vga_view w = { .kind = VIEW_LINEAR, .width = v->vbe[VBE_XRES], .height = v->vbe[VBE_YRES],
-			      .bpp = v->vbe[VBE_BPP], .stride = vbe_stride(v) };
+	struct vga_view w = { .kind = VIEW_LINEAR,
+		              .width = v->vbe[VBE_XRES],
+		              .height = v->vbe[VBE_YRES],
+		              .bpp = v->vbe[VBE_BPP],
+		              .stride = vbe_stride(v) };
 
 	if (w.bpp > 4) {
 		w.start = v->vbe[VBE_Y_OFFSET] * w.stride + v->vbe[VBE_X_OFFSET] * ((w.bpp + 7) / 8);
@@ -153,7 +156,11 @@ struct timing {
 /* 640x480 at 60 Hz: for VBE modes, whose timing nobody programs, and for registers that make no frame a monitor
  * would show. */
 static const struct timing default_timing = {
-	.line = 31746, .frame = 31746 * 525, .shown = 25397, .lines_shown = 480, .retrace = 490,
+	.line = 31746,
+	.frame = 31746 * 525,
+	.shown = 25397,
+	.lines_shown = 480,
+	.retrace = 490,
 };
 
 static struct timing beam_timing(const struct vga *v)
@@ -166,7 +173,7 @@ static struct timing beam_timing(const struct vga *v)
 	t.frame = t.line * vertical_total(v);
 	t.shown = t.line * shown / units;
 	bool sane = v->crtc[CRTC_MODE] & CRTC_MODE_RUN && shown < units && t.lines_shown <= t.retrace &&
-		    t.retrace < vertical_total(v) && t.frame > NS_PER_SECOND / 200 && t.frame < NS_PER_SECOND / 20;
+	            t.retrace < vertical_total(v) && t.frame > NS_PER_SECOND / 200 && t.frame < NS_PER_SECOND / 20;
 
 	return sane && !vbe_enabled(v) ? t : default_timing;
 }

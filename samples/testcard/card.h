@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-struct boot_info { /* boot.S, at 0x5000 */
+struct boot_info {       /* boot.S, at 0x5000 */
 	uint64_t memory; /* bytes of RAM that the BIOS's map calls usable */
 };
 #define BOOT_INFO ((const volatile struct boot_info *)0x5000)
@@ -66,7 +66,7 @@ void clock_init(void);            /* measures the TSC against the power manageme
 uint64_t clock_ms(void);          /* since clock_init() */
 void clock_rtc(char ret_text[9]); /* "23:59:59" */
 void power_off(void);
-void speaker(unsigned hertz);     /* 0: off */
+void speaker(unsigned hertz); /* 0: off */
 bool ps2_read(uint8_t *ret_byte, bool *ret_is_mouse);
 void ps2_enable_mouse(void);
 

@@ -37,8 +37,9 @@ void cpu_name(char ret_name[49])
 	uint32_t regs[4];
 
 	for (uint32_t i = 0; i < 3; i++) {
-		__asm__ volatile("cpuid" : "=a"(regs[0]), "=b"(regs[1]), "=c"(regs[2]), "=d"(regs[3])
-				 : "a"(0x80000002 + i), "c"(0));
+		__asm__ volatile("cpuid"
+		                 : "=a"(regs[0]), "=b"(regs[1]), "=c"(regs[2]), "=d"(regs[3])
+		                 : "a"(0x80000002 + i), "c"(0));
 		memcpy(ret_name + 16 * i, regs, 16);
 	}
 	ret_name[48] = 0;

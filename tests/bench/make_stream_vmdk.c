@@ -64,9 +64,11 @@ static void put_descriptor(uint64_t capacity)
 {
 	char text[SECTOR] = "";
 
-	snprintf(text, sizeof(text), "# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\n"
-		 "createType=\"streamOptimized\"\nRDONLY %llu SPARSE \"disk.vmdk\"\n"
-		 "ddb.adapterType = \"ide\"\n", (unsigned long long)capacity);
+	snprintf(text, sizeof(text),
+	         "# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\n"
+	         "createType=\"streamOptimized\"\nRDONLY %llu SPARSE \"disk.vmdk\"\n"
+	         "ddb.adapterType = \"ide\"\n",
+	         (unsigned long long)capacity);
 	put(text, sizeof(text));
 }
 

@@ -69,7 +69,7 @@ static size_t next_message(const uint8_t *data, size_t size, union message *m, u
 	*ret_length = shapes[shape].length;
 	count = MIN(count, *ret_length - sizeof(m->header));
 	memcpy((uint8_t *)m + sizeof(m->header), data + 2, count);
-	m->header = (struct message_header) { .type = shapes[shape].type, .length = *ret_length, .serial = 1 };
+	m->header = (struct message_header){ .type = shapes[shape].type, .length = *ret_length, .serial = 1 };
 	return 2 + count;
 }
 

@@ -98,7 +98,7 @@ static int open_image(const struct files *files, const char *name, struct file *
 }
 
 static void check_extent(struct disk *disk, struct disk *owner, uint64_t offset, uint64_t length,
-			 const struct disk_extent *x)
+                         const struct disk_extent *x)
 {
 	uint64_t size;
 	uint8_t *unit;

@@ -3,7 +3,7 @@
 #include <gtk/gtk.h>
 
 static void give(GtkWidget *widget, GdkDragContext *context, GtkSelectionData *selection, guint info, guint time,
-		 gpointer data)
+                 gpointer data)
 {
 	char *uris[] = { data, NULL };
 

@@ -79,7 +79,7 @@ static void take_line(struct script *s, char *line)
 		bool *flag;
 	} flags[] = {
 		{ "locked", &s->locked },     { "beep", &s->beep },   { "off", &s->off },
-		{ "die", &s->die },	      { "leave", &s->leave }, { "garbage", &s->garbage },
+		{ "die", &s->die },           { "leave", &s->leave }, { "garbage", &s->garbage },
 		{ "nonsense", &s->nonsense }, { "deaf", &s->deaf },
 	};
 
@@ -99,7 +99,7 @@ static void read_script(struct script *s, int fd)
 	char text[8192], *rest = text;
 	ssize_t n = pread(fd, text, sizeof(text) - 1, 0);
 
-	*s = (struct script) { .width = 640, .height = 480, .cds = 1 };
+	*s = (struct script){ .width = 640, .height = 480, .cds = 1 };
 	text[n > 0 ? n : 0] = '\0';
 	for (char *line; (line = strsep(&rest, "\n")) != NULL;)
 		take_line(s, line);
@@ -233,9 +233,9 @@ static void take_command(struct fake *f, enum command command)
 static void take_cd(struct fake *f, const struct message_cd_insert *m)
 {
 	fprintf(f->log, m->header.nfds ? "insert %u %s\n" : "eject %u%s\n", m->drive,
-		m->header.nfds ? m->name
-		: m->force     ? " forced"
-			       : "");
+	        m->header.nfds ? m->name
+	        : m->force     ? " forced"
+	                       : "");
 	if (m->header.nfds == 0 && f->script.locked && !m->force)
 		return;
 	say_cd(f, m->drive, m->header.nfds != 0 ? m->name : NULL);
@@ -254,7 +254,7 @@ static void take(struct fake *f, const union message *m)
 		break;
 	case MESSAGE_POINTER:
 		fprintf(f->log, "pointer %d %d %d %u\n", m->pointer.dx, m->pointer.dy, m->pointer.dz,
-			m->pointer.buttons);
+		        m->pointer.buttons);
 		f->pointer_x += m->pointer.dx;
 		f->pointer_y += m->pointer.dy;
 		draw_pointer(f, m->pointer.buttons);
@@ -388,14 +388,14 @@ static void introduce(struct fake *f, const char *name)
 		say_state(f, STATE_FAILED, OFF_ERROR, f->script.fail);
 		exit(0);
 	}
-	m = (union message) { .machine = { .cd_count = f->script.cds, .cpus = 1, .memory = 64 << 20 } };
+	m = (union message){ .machine = { .cd_count = f->script.cds, .cpus = 1, .memory = 64 << 20 } };
 	snprintf(m.machine.name, sizeof(m.machine.name), "Fake of %.200s", name);
 	say(f, &m, MESSAGE_MACHINE);
 	say_state(f, STATE_RUNNING, OFF_NONE, "");
 	draw_ground(f);
 	if (f->script.question[0] != '\0') {
-		m = (union message) { .question = {
-					      .kind = QUESTION_DIGEST, .accept = "Play It", .reject = "Power Off" } };
+		m = (union message){ .question = {
+					     .kind = QUESTION_DIGEST, .accept = "Play It", .reject = "Power Off" } };
 		snprintf(m.question.text, sizeof(m.question.text), "%s", f->script.question);
 		say(f, &m, MESSAGE_QUESTION);
 	}
@@ -415,7 +415,7 @@ int main(int argc, char **argv)
 	read_script(&f.script, fds[START_FD_APPLIANCE]);
 	f.log = fopen(f.script.log[0] != '\0' ? f.script.log : "/dev/null", "a");
 	f.pixels = mmap(NULL, (size_t)MAX_WIDTH * MAX_HEIGHT * 4, PROT_READ | PROT_WRITE, MAP_SHARED,
-			fds[START_FD_SCREEN], 0);
+	                fds[START_FD_SCREEN], 0);
 	f.sound = mmap(NULL, sizeof(*f.sound), PROT_READ | PROT_WRITE, MAP_SHARED, fds[START_FD_SOUND], 0);
 	if (f.log == NULL || f.pixels == MAP_FAILED || f.sound == MAP_FAILED)
 		return 2;

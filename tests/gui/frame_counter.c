@@ -68,7 +68,7 @@ int main(int argc, char **argv)
 			last_at = at;
 			count++;
 		}
-		nanosleep(&(struct timespec) { .tv_nsec = PERIOD_NS }, NULL);
+		nanosleep(&(struct timespec){ .tv_nsec = PERIOD_NS }, NULL);
 	}
 	XCloseDisplay(display);
 	printf("%.1f frames a second (%u of the %d that the card drew in %.1f s; longest wait %.0f ms; %u looks)\n",

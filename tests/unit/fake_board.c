@@ -27,10 +27,12 @@ struct fake_board *fake_board_new(void)
 
 	assert_non_null(f);
 	f->irq_status = 1;
-	f->board = (struct board){ .bus = bus_new(), .memory = memory_new(), .irq = irq_router_new(record_irq, f),
-				   .clock = clock_new(true) };
-	f->ram = (struct slot){ .name = "ram", .size = FAKE_RAM_SIZE,
-				.host = memory_allocate(f->board.memory, FAKE_RAM_SIZE) };
+	f->board = (struct board){
+		.bus = bus_new(), .memory = memory_new(), .irq = irq_router_new(record_irq, f), .clock = clock_new(true)
+	};
+	f->ram = (struct slot){ .name = "ram",
+		                .size = FAKE_RAM_SIZE,
+		                .host = memory_allocate(f->board.memory, FAKE_RAM_SIZE) };
 	assert_non_null(f->ram.host);
 	memory_map(f->board.memory, &f->ram, 0);
 	clock_start(f->board.clock);
@@ -52,7 +54,8 @@ void fake_board_free(struct fake_board *f)
 	free(f);
 }
 
-struct device *fake_board_create(struct fake_board *f, const struct device_class *class, const struct device_config *config)
+struct device *fake_board_create(struct fake_board *f, const struct device_class *class,
+                                 const struct device_config *config)
 {
 	struct error e = { 0 };
 	struct device *d;
@@ -223,7 +226,8 @@ static int by_address(const void *a, const void *b)
 /* One random access; returns what was read. The same seed on two equal devices does the same. */
 static uint64_t random_operation(struct twin *t, uint32_t *seed)
 {
-	uint32_t choice = next_random(seed), where = next_random(seed), value = next_random(seed) ^ next_random(seed) << 20;
+	uint32_t choice = next_random(seed), where = next_random(seed),
+		 value = next_random(seed) ^ next_random(seed) << 20;
 	unsigned size = 1u << next_random(seed) % 3;
 	uint64_t offset, answer = 0;
 	const struct region *r;
@@ -263,8 +267,8 @@ static bool registers_alike(struct twin *a, struct twin *b, char *text, size_t s
 			bus_read(b->board->board.bus, q->space, q->base + offset, 1, &from_b);
 			if (from_a == from_b)
 				continue;
-			snprintf(text, size, "%s + %u reads %02x after the load, the original %02x", r->name, (unsigned)offset,
-				 (unsigned)from_b, (unsigned)from_a);
+			snprintf(text, size, "%s + %u reads %02x after the load, the original %02x", r->name,
+			         (unsigned)offset, (unsigned)from_b, (unsigned)from_a);
 			return false;
 		}
 	return true;
@@ -282,7 +286,7 @@ static bool go_on_alike(struct twin *a, struct twin *b, uint32_t random, char *t
 
 		if (from_a != from_b) {
 			snprintf(text, size, "read %d after the load gives %llx, the original gives %llx", i,
-				 (unsigned long long)from_b, (unsigned long long)from_a);
+			         (unsigned long long)from_b, (unsigned long long)from_a);
 			return false;
 		}
 		if (memcmp(a->board->irq_level, b->board->irq_level, sizeof(a->board->irq_level))) {
@@ -294,7 +298,7 @@ static bool go_on_alike(struct twin *a, struct twin *b, uint32_t random, char *t
 }
 
 bool fake_state_holds(const struct device_class *class, const struct device_config *config, unsigned seed, char *text,
-		      size_t size)
+                      size_t size)
 {
 	struct twin a, b;
 	uint32_t random = seed * 2654435761u + 1;

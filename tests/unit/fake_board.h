@@ -20,15 +20,16 @@ struct fake_board {
 	struct slot ram;
 	bool irq_level[IRQ_GSI_COUNT];
 	unsigned irq_edges[IRQ_GSI_COUNT]; /* rising edges seen */
-	int irq_status;                    /* what the sink answers to a rising edge: 1 delivered (default), 0 coalesced */
+	int irq_status; /* what the sink answers to a rising edge: 1 delivered (default), 0 coalesced */
 	struct device *devices;
 };
 
-struct fake_board *fake_board_new(void); /* fails the test when out of memory */
+struct fake_board *fake_board_new(void);    /* fails the test when out of memory */
 void fake_board_free(struct fake_board *f); /* with its devices */
 
 /* Creates (fails the test on error), resets and starts the clock. */
-struct device *fake_board_create(struct fake_board *f, const struct device_class *class, const struct device_config *config);
+struct device *fake_board_create(struct fake_board *f, const struct device_class *class,
+                                 const struct device_config *config);
 
 uint64_t fake_in(struct fake_board *f, uint16_t port, unsigned size);
 void fake_out(struct fake_board *f, uint16_t port, unsigned size, uint64_t value);
@@ -76,7 +77,7 @@ uint8_t *fake_ram(struct fake_board *f, uint64_t address); /* host pointer */
 void fake_check_state(const struct device_class *class, const struct device_config *config, unsigned seed);
 /* The same without failing the test: false, and text says what is wrong. */
 bool fake_state_holds(const struct device_class *class, const struct device_config *config, unsigned seed, char *text,
-		      size_t size);
+                      size_t size);
 
 /* Gives the BARs addresses (I/O from 0xc000 up, memory from 0xe0000000 up, at least 256 bytes and 16 MiB apart) and switches
  * I/O, memory and bus mastering on. A test's own bus is pci_bus_new_root(&f->board). */

@@ -95,7 +95,10 @@ RIG_HELPER void rig_base_close(struct disk *disk)
 }
 
 static const struct disk_format rig_base_format = {
-	.name = "rig", .close = rig_base_close, .map = rig_base_map, .unpack = rig_base_unpack,
+	.name = "rig",
+	.close = rig_base_close,
+	.map = rig_base_map,
+	.unpack = rig_base_unpack,
 };
 
 RIG_HELPER struct disk *rig_open_base(struct rig *rig)
@@ -106,7 +109,7 @@ RIG_HELPER struct disk *rig_open_base(struct rig *rig)
 	assert_true(disk && base);
 	*base = (struct rig_base){ rig, open(rig->base_path, O_RDONLY | O_CLOEXEC) };
 	assert_true(base->fd >= 0);
-	*disk = (struct disk) {
+	*disk = (struct disk){
 		.format = &rig_base_format, .capacity = rig->capacity, .unit_limit = RIG_STRETCH, .private = base
 	};
 	snprintf(disk->name, sizeof(disk->name), "debian.vmdk");
@@ -188,7 +191,7 @@ RIG_HELPER struct disk *rig_open(struct rig *rig)
 /* ---- a small engine: all writes of one thread, through a seam (NULL: the real call) ---- */
 
 RIG_HELPER int rig_write_run(struct disk *overlay, const struct qcow2_io *seam, uint64_t offset, const uint8_t *data,
-			     const struct qcow2_write *w)
+                             const struct qcow2_write *w)
 {
 	size_t length = (size_t)w->head + w->length + w->tail;
 	off_t at = (off_t)(w->fd_offset - w->head);
@@ -205,7 +208,7 @@ RIG_HELPER int rig_write_run(struct disk *overlay, const struct qcow2_io *seam, 
 }
 
 RIG_HELPER int rig_write(struct disk *overlay, const struct qcow2_io *seam, uint64_t offset, const uint8_t *data,
-			 uint32_t length)
+                         uint32_t length)
 {
 	while (length) {
 		struct qcow2_write w;
@@ -231,12 +234,12 @@ RIG_HELPER bool rig_has_qemu_img(void)
 	return system("command -v qemu-img >/dev/null") == 0;
 }
 
-#define RIG_NEEDS_QEMU_IMG()                                       \
-	do {                                                       \
-		if (!rig_has_qemu_img()) {                         \
-			print_message("SKIPPED: no qemu-img\n");   \
-			skip();                                    \
-		}                                                  \
+#define RIG_NEEDS_QEMU_IMG()                                     \
+	do {                                                     \
+		if (!rig_has_qemu_img()) {                       \
+			print_message("SKIPPED: no qemu-img\n"); \
+			skip();                                  \
+		}                                                \
 	} while (0)
 
 enum rig_verdict { RIG_SOUND = 0, RIG_CORRUPT = 2, RIG_LEAKS = 3 };
@@ -258,9 +261,9 @@ RIG_HELPER bool rig_qemu_reads(const struct rig *rig, const char *expected_path)
 	char command[768];
 
 	snprintf(command, sizeof(command),
-		 "cp --sparse=always %s %s/rescue.qcow2 && qemu-img rebase -u -f qcow2 -F raw -b %s %s/rescue.qcow2 && "
-		 "qemu-img compare -q -f raw -F qcow2 %s %s/rescue.qcow2",
-		 rig->overlay_path, rig->folder, rig->base_path, rig->folder, expected_path, rig->folder);
+	         "cp --sparse=always %s %s/rescue.qcow2 && qemu-img rebase -u -f qcow2 -F raw -b %s %s/rescue.qcow2 && "
+	         "qemu-img compare -q -f raw -F qcow2 %s %s/rescue.qcow2",
+	         rig->overlay_path, rig->folder, rig->base_path, rig->folder, expected_path, rig->folder);
 	return system(command) == 0;
 }
 

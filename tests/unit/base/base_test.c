@@ -83,8 +83,9 @@ static int ticker_create(struct device *d, const struct device_config *config, s
 	return 0;
 }
 
-static const struct device_class ticker_class = { .name = "ticker", .size = sizeof(struct ticker),
-						  .create = ticker_create };
+static const struct device_class ticker_class = { .name = "ticker",
+	                                          .size = sizeof(struct ticker),
+	                                          .create = ticker_create };
 
 static void timers_fire_in_order_at_their_own_moment(void **state)
 {
@@ -263,8 +264,9 @@ static void dma_reaches_ram_and_nothing_else(void **state)
 static void a_range_over_two_slots_is_two_pieces_and_rom_is_not_written(void **state)
 {
 	struct fake_board *f = fake_board_new();
-	struct slot rom = { .name = "rom", .size = 4096, .host = memory_allocate(f->board.memory, 4096),
-			    .flags = SLOT_READONLY };
+	struct slot rom = {
+		.name = "rom", .size = 4096, .host = memory_allocate(f->board.memory, 4096), .flags = SLOT_READONLY
+	};
 	struct iovec iov[2];
 
 	(void)state;

@@ -18,8 +18,13 @@ static uint64_t probe_read(struct device *d, struct region *r, uint64_t offset, 
 {
 	struct probe *p = (struct probe *)d;
 
-	*p = (struct probe){ .device = p->device, .low = p->low, .high = p->high, .offset = offset, .size = size,
-			     .calls = p->calls + 1, .region = r };
+	*p = (struct probe){ .device = p->device,
+		             .low = p->low,
+		             .high = p->high,
+		             .offset = offset,
+		             .size = size,
+		             .calls = p->calls + 1,
+		             .region = r };
 	return 0x1122334455667788 >> offset * 8;
 }
 
@@ -42,7 +47,9 @@ static int probe_create(struct device *d, const struct device_config *config, st
 	return 0;
 }
 
-static const struct device_class probe_class = { .name = "probe", .size = sizeof(struct probe), .create = probe_create };
+static const struct device_class probe_class = { .name = "probe",
+	                                         .size = sizeof(struct probe),
+	                                         .create = probe_create };
 
 static struct probe *make(struct fake_board **f)
 {

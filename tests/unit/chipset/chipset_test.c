@@ -44,13 +44,18 @@ static struct board_under_test *make(void)
 	host.bios = b->bios = memory_allocate(b->f->board.memory, BIOS_SIZE);
 	for (unsigned i = 0; i < BIOS_SIZE; i++)
 		b->bios[i] = (uint8_t)(i >> 12);
-	b->host = fake_board_create(b->f, &i440fx_class, &(struct device_config){ .id = "host", .pci_bus = b->root,
-										   .extra = &host });
-	b->isa = fake_board_create(b->f, &piix4_isa_class, &(struct device_config){ .id = "isa", .pci_bus = b->root,
-										     .pci_devfn = PCI_DEVFN(1, 0) });
-	b->pm = fake_board_create(b->f, &piix4_pm_class, &(struct device_config){ .id = "pm", .pci_bus = b->root,
-										   .pci_devfn = PCI_DEVFN(1, 3), .irq_count = 1,
-										   .irqs = { 9 }, .extra = &pm });
+	b->host = fake_board_create(b->f, &i440fx_class,
+	                            &(struct device_config){ .id = "host", .pci_bus = b->root, .extra = &host });
+	b->isa = fake_board_create(
+		b->f, &piix4_isa_class,
+		&(struct device_config){ .id = "isa", .pci_bus = b->root, .pci_devfn = PCI_DEVFN(1, 0) });
+	b->pm = fake_board_create(b->f, &piix4_pm_class,
+	                          &(struct device_config){ .id = "pm",
+	                                                   .pci_bus = b->root,
+	                                                   .pci_devfn = PCI_DEVFN(1, 3),
+	                                                   .irq_count = 1,
+	                                                   .irqs = { 9 },
+	                                                   .extra = &pm });
 	return b;
 }
 
@@ -68,7 +73,7 @@ static uint32_t config(struct board_under_test *b, unsigned bus, unsigned device
 }
 
 static void set_config(struct board_under_test *b, unsigned bus, unsigned device, unsigned function, unsigned reg,
-		       unsigned size, uint32_t value)
+                       unsigned size, uint32_t value)
 {
 	fake_outl(b->f, 0xcf8, 0x80000000 | bus << 16 | device << 11 | function << 8 | (reg & 0xfc));
 	fake_out(b->f, (uint16_t)(0xcfc + (reg & 3)), size, value);
@@ -109,9 +114,11 @@ static void two_devices_cannot_share_a_slot(void **state)
 	struct device *d;
 
 	(void)state;
-	assert_int_equal(device_create(&piix4_isa_class, &b->f->board,
-				       &(struct device_config){ .id = "isa2", .pci_bus = b->root,
-								.pci_devfn = PCI_DEVFN(1, 0) }, &d, &e), -EEXIST);
+	assert_int_equal(
+		device_create(&piix4_isa_class, &b->f->board,
+	                      &(struct device_config){ .id = "isa2", .pci_bus = b->root, .pci_devfn = PCI_DEVFN(1, 0) },
+	                      &d, &e),
+		-EEXIST);
 	assert_non_null(strstr(e.text, "1.0"));
 	drop(b);
 }
@@ -325,16 +332,17 @@ static void card_reset(struct device *d)
 	pci_device_reset((struct pci_device *)d);
 }
 
-static const struct device_class card_class = { .name = "card", .size = sizeof(struct card), .create = card_create,
-						.reset = card_reset };
+static const struct device_class card_class = {
+	.name = "card", .size = sizeof(struct card), .create = card_create, .reset = card_reset
+};
 
 static void a_bar_is_sized_moved_and_follows_the_command_register(void **state)
 {
 	struct board_under_test *b = make();
 
 	(void)state;
-	fake_board_create(b->f, &card_class, &(struct device_config){ .id = "card", .pci_bus = b->root,
-								       .pci_devfn = PCI_DEVFN(4, 0) });
+	fake_board_create(b->f, &card_class,
+	                  &(struct device_config){ .id = "card", .pci_bus = b->root, .pci_devfn = PCI_DEVFN(4, 0) });
 	set_config(b, 0, 4, 0, 0x10, 4, 0xffffffff);
 	assert_int_equal(config(b, 0, 4, 0, 0x10), 0xffffffc1);
 	set_config(b, 0, 4, 0, 0x10, 4, 0xc000);
@@ -354,8 +362,8 @@ static void intx_follows_the_routing_registers(void **state)
 	struct board_under_test *b = make();
 
 	(void)state;
-	fake_board_create(b->f, &card_class, &(struct device_config){ .id = "card", .pci_bus = b->root,
-								       .pci_devfn = PCI_DEVFN(4, 0) });
+	fake_board_create(b->f, &card_class,
+	                  &(struct device_config){ .id = "card", .pci_bus = b->root, .pci_devfn = PCI_DEVFN(4, 0) });
 	set_config(b, 0, 4, 0, 0x10, 4, 0xc000);
 	set_config(b, 0, 4, 0, 0x04, 2, 1);
 	set_config(b, 0, 1, 0, 0x63, 1, 11); /* device 4, INTA: PIRQ D */
@@ -383,10 +391,12 @@ static void a_card_behind_a_bridge_is_found_by_its_bus_number_and_its_pin_is_rot
 	struct bridge_config wires = { .vendor = 0x15ad, .device = 0x0790, .ret_bus = &behind };
 
 	(void)state;
-	fake_board_create(b->f, &bridge_class, &(struct device_config){ .id = "bridge", .pci_bus = b->root, .extra = &wires,
-									 .pci_devfn = PCI_DEVFN(0x11, 0) });
-	fake_board_create(b->f, &card_class, &(struct device_config){ .id = "card", .pci_bus = behind,
-								       .pci_devfn = PCI_DEVFN(1, 0) });
+	fake_board_create(
+		b->f, &bridge_class,
+		&(struct device_config){
+			.id = "bridge", .pci_bus = b->root, .extra = &wires, .pci_devfn = PCI_DEVFN(0x11, 0) });
+	fake_board_create(b->f, &card_class,
+	                  &(struct device_config){ .id = "card", .pci_bus = behind, .pci_devfn = PCI_DEVFN(1, 0) });
 	assert_int_equal(config(b, 2, 1, 0, 0), 0xffffffff);
 	set_config(b, 0, 0x11, 0, 0x18, 4, 0x00020200);
 	assert_int_equal(config(b, 2, 1, 0, 0), 0x56781234);
@@ -422,7 +432,7 @@ static void fw_cfg_gives_items_by_port_and_by_dma(void **state)
 	assert_int_equal(be16_load(directory + 8), 0x20);
 	assert_string_equal((char *)directory + 12, "bootorder");
 
-	assert_int_equal(fake_inl(f, 0x514), 0x554d4551); /* "QEMU", little endian */
+	assert_int_equal(fake_inl(f, 0x514), 0x554d4551);    /* "QEMU", little endian */
 	be32_store(fake_ram(f, 0x1000), 0x20 << 16 | 8 | 2); /* select and read */
 	be32_store(fake_ram(f, 0x1004), 8);
 	be64_store(fake_ram(f, 0x1008), 0x2000);

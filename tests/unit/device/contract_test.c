@@ -35,7 +35,8 @@ static struct pci_bus *behind;
 static uint8_t video[VIDEO_BYTES] __attribute__((aligned(4096)));
 static uint8_t bios[BIOS_BYTES] __attribute__((aligned(4096)));
 static uint8_t ram[1 << 20] __attribute__((aligned(4096)));
-static const struct fw_cfg_item items[] = { { FW_CFG_NB_CPUS, NULL, "\1\0", 2 }, { 0, "etc/e820", "twelve bytes", 12 } };
+static const struct fw_cfg_item items[] = { { FW_CFG_NB_CPUS, NULL, "\1\0", 2 },
+	                                    { 0, "etc/e820", "twelve bytes", 12 } };
 
 /* What each class is told. IDE is here without drives: with them it has its own test, on real blocks. */
 static const struct i440fx_config host = { ram, bios, sizeof(bios), nothing, NULL };
@@ -54,10 +55,11 @@ static const struct {
 	const void *extra;
 	bool pci;
 } told[] = {
-	{ &i440fx_class, &host, true }, { &piix4_isa_class, NULL, true }, { &piix4_pm_class, &pm, true },
+	{ &i440fx_class, &host, true },   { &piix4_isa_class, NULL, true },  { &piix4_pm_class, &pm, true },
 	{ &bridge_class, &bridge, true }, { &fw_cfg_class, &fw_cfg, false }, { &i8042_class, &i8042, false },
 	{ &port92_class, &i8042, false }, { &serial_class, &serial, false }, { &debugcon_class, &serial, false },
-	{ &pit_class, &pit, false }, { &rtc_class, &rtc, false }, { &vga_class, &vga, true }, { &ide_class, &ide, true },
+	{ &pit_class, &pit, false },      { &rtc_class, &rtc, false },       { &vga_class, &vga, true },
+	{ &ide_class, &ide, true },
 };
 
 static struct device_config configure(const struct device_class *class, struct pci_bus *bus)
@@ -158,15 +160,17 @@ static int forgetful_state(struct device *d, struct state *s)
 	return state_error(s);
 }
 
-static const struct device_class forgetful_class = { .name = "forgetful", .size = sizeof(struct forgetful),
-						     .create = forgetful_create, .state = forgetful_state };
+static const struct device_class forgetful_class = {
+	.name = "forgetful", .size = sizeof(struct forgetful), .create = forgetful_create, .state = forgetful_state
+};
 
 static void a_field_left_out_is_noticed(void **state)
 {
 	char text[160] = "";
 
 	(void)state;
-	assert_false(fake_state_holds(&forgetful_class, &(struct device_config){ .id = "forgetful" }, 1, text, sizeof(text)));
+	assert_false(fake_state_holds(&forgetful_class, &(struct device_config){ .id = "forgetful" }, 1, text,
+	                              sizeof(text)));
 	assert_non_null(strstr(text, "after the load"));
 }
 

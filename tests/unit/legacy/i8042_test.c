@@ -38,8 +38,9 @@ static int setup(void **state)
 {
 	struct rig *r = calloc(1, sizeof(*r));
 	struct i8042_config wires = { .reset_cpu = count_reset, .set_a20 = note_a20, .context = &r->wires };
-	struct device_config config = { .id = "i8042", .port = 0x60, .irq_count = 2, .irqs = { 1, 12 },
-					.extra = &wires };
+	struct device_config config = {
+		.id = "i8042", .port = 0x60, .irq_count = 2, .irqs = { 1, 12 }, .extra = &wires
+	};
 
 	r->f = fake_board_new();
 	r->d = fake_board_create(r->f, &i8042_class, &config);
@@ -105,12 +106,12 @@ static uint8_t get_mode(struct rig *r)
 	return (uint8_t)receive(r);
 }
 
-#define expect(r, ...)                                                                                      \
-	do {                                                                                                \
-		const int expected_[] = { __VA_ARGS__ };                                                    \
-		for (size_t i_ = 0; i_ < sizeof(expected_) / sizeof(int); i_++)                             \
-			assert_int_equal(receive(r), expected_[i_]);                                        \
-		assert_int_equal(receive(r), -1);                                                           \
+#define expect(r, ...)                                                          \
+	do {                                                                    \
+		const int expected_[] = { __VA_ARGS__ };                        \
+		for (size_t i_ = 0; i_ < sizeof(expected_) / sizeof(int); i_++) \
+			assert_int_equal(receive(r), expected_[i_]);            \
+		assert_int_equal(receive(r), -1);                               \
 	} while (0)
 
 static void tap(struct rig *r, unsigned code)
@@ -525,23 +526,40 @@ static void same_keys_in_all_sets(void **state)
 		unsigned code;
 		int set1, set2, set3; /* 0x100: behind E0 */
 	} keys[] = {
-		{ KEY_ESC, 0x01, 0x76, 0x08 },          { KEY_A, 0x1e, 0x1c, 0x1c },
-		{ KEY_F7, 0x41, 0x83, 0x37 },           { KEY_F11, 0x57, 0x78, 0x56 },
-		{ KEY_F12, 0x58, 0x07, 0x5e },          { KEY_102ND, 0x56, 0x61, 0x13 },
-		{ KEY_KP7, 0x47, 0x6c, 0x6c },          { KEY_HOME, 0x147, 0x16c, 0x6e },
-		{ KEY_KPENTER, 0x11c, 0x15a, 0x79 },    { KEY_KPSLASH, 0x135, 0x14a, 0x77 },
-		{ KEY_RIGHTCTRL, 0x11d, 0x114, 0x58 },  { KEY_RIGHTALT, 0x138, 0x111, 0x39 },
-		{ KEY_UP, 0x148, 0x175, 0x63 },         { KEY_DELETE, 0x153, 0x171, 0x64 },
-		{ KEY_LEFTMETA, 0x15b, 0x11f, 0x8b },   { KEY_COMPOSE, 0x15d, 0x12f, 0x8d },
-		{ KEY_RO, 0x73, 0x51, 0x51 },           { KEY_YEN, 0x7d, 0x6a, 0x5d },
-		{ KEY_HENKAN, 0x79, 0x64, 0x86 },       { KEY_MUHENKAN, 0x7b, 0x67, 0x85 },
-		{ KEY_KATAKANAHIRAGANA, 0x70, 0x13, 0x87 }, { KEY_F13, 0x64, 0x08, 0 },
-		{ KEY_F23, 0x6e, 0x57, 0 },             { KEY_F24, 0x76, 0x5f, 0 },
-		{ KEY_MUTE, 0x120, 0x123, 0 },          { KEY_VOLUMEUP, 0x130, 0x132, 0 },
-		{ KEY_NEXTSONG, 0x119, 0x14d, 0 },      { KEY_POWER, 0x15e, 0x137, 0 },
-		{ KEY_SLEEP, 0x15f, 0x13f, 0 },         { KEY_WAKEUP, 0x163, 0x15e, 0 },
-		{ KEY_BOOKMARKS, 0x166, 0x118, 0 },     { KEY_KPCOMMA, 0x7e, 0x6d, 0x7b },
-		{ KEY_HANGEUL, 0xf2, 0xf2, 0 },         { KEY_HANJA, 0xf1, 0xf1, 0 },
+		{ KEY_ESC, 0x01, 0x76, 0x08 },
+		{ KEY_A, 0x1e, 0x1c, 0x1c },
+		{ KEY_F7, 0x41, 0x83, 0x37 },
+		{ KEY_F11, 0x57, 0x78, 0x56 },
+		{ KEY_F12, 0x58, 0x07, 0x5e },
+		{ KEY_102ND, 0x56, 0x61, 0x13 },
+		{ KEY_KP7, 0x47, 0x6c, 0x6c },
+		{ KEY_HOME, 0x147, 0x16c, 0x6e },
+		{ KEY_KPENTER, 0x11c, 0x15a, 0x79 },
+		{ KEY_KPSLASH, 0x135, 0x14a, 0x77 },
+		{ KEY_RIGHTCTRL, 0x11d, 0x114, 0x58 },
+		{ KEY_RIGHTALT, 0x138, 0x111, 0x39 },
+		{ KEY_UP, 0x148, 0x175, 0x63 },
+		{ KEY_DELETE, 0x153, 0x171, 0x64 },
+		{ KEY_LEFTMETA, 0x15b, 0x11f, 0x8b },
+		{ KEY_COMPOSE, 0x15d, 0x12f, 0x8d },
+		{ KEY_RO, 0x73, 0x51, 0x51 },
+		{ KEY_YEN, 0x7d, 0x6a, 0x5d },
+		{ KEY_HENKAN, 0x79, 0x64, 0x86 },
+		{ KEY_MUHENKAN, 0x7b, 0x67, 0x85 },
+		{ KEY_KATAKANAHIRAGANA, 0x70, 0x13, 0x87 },
+		{ KEY_F13, 0x64, 0x08, 0 },
+		{ KEY_F23, 0x6e, 0x57, 0 },
+		{ KEY_F24, 0x76, 0x5f, 0 },
+		{ KEY_MUTE, 0x120, 0x123, 0 },
+		{ KEY_VOLUMEUP, 0x130, 0x132, 0 },
+		{ KEY_NEXTSONG, 0x119, 0x14d, 0 },
+		{ KEY_POWER, 0x15e, 0x137, 0 },
+		{ KEY_SLEEP, 0x15f, 0x13f, 0 },
+		{ KEY_WAKEUP, 0x163, 0x15e, 0 },
+		{ KEY_BOOKMARKS, 0x166, 0x118, 0 },
+		{ KEY_KPCOMMA, 0x7e, 0x6d, 0x7b },
+		{ KEY_HANGEUL, 0xf2, 0xf2, 0 },
+		{ KEY_HANJA, 0xf1, 0xf1, 0 },
 	};
 
 	for (int set = 1; set <= 3; set++) {
@@ -730,8 +748,8 @@ static void overrun_is_marked_and_no_key_stays_down(void **state)
 static void release_keys_lets_go_of_everything(void **state)
 {
 	struct rig *r = *state;
-	static const unsigned held[] = { KEY_LEFTCTRL, KEY_LEFTALT, KEY_RIGHTALT, KEY_LEFTMETA, KEY_UP, KEY_DOWN,
-					 KEY_LEFT, KEY_RIGHT, KEY_HOME, KEY_END };
+	static const unsigned held[] = { KEY_LEFTCTRL, KEY_LEFTALT, KEY_RIGHTALT, KEY_LEFTMETA, KEY_UP,
+		                         KEY_DOWN,     KEY_LEFT,    KEY_RIGHT,    KEY_HOME,     KEY_END };
 	unsigned breaks = 0;
 	int byte;
 
@@ -875,8 +893,9 @@ static void talk(struct twin *t, bool to_mouse, uint8_t byte)
 
 static void touch(struct twin *t)
 {
-	static const unsigned codes[] = { KEY_A, KEY_B, KEY_LEFTSHIFT, KEY_LEFTALT,
-					  KEY_SYSRQ, KEY_PAUSE, KEY_UP, KEY_F1 };
+	static const unsigned codes[] = {
+		KEY_A, KEY_B, KEY_LEFTSHIFT, KEY_LEFTALT, KEY_SYSRQ, KEY_PAUSE, KEY_UP, KEY_F1
+	};
 	unsigned code = codes[twin_random(t, 8)], what = twin_random(t, 8), buttons = twin_random(t, 32);
 	int dx = (int)twin_random(t, 600) - 300, dy = (int)twin_random(t, 10000) - 5000;
 	int dz = (int)twin_random(t, 9) - 4;
@@ -895,8 +914,8 @@ static void touch(struct twin *t)
 static uint64_t act(struct twin *t)
 {
 	static const uint8_t keyboard[] = { 0xed, 0xee, 0xf0, 0xf2, 0xf3, 0xf4, 0xf5, 0xf6, 0xf8, 0xfc, 0xfe, 0xff };
-	static const uint8_t mouse[] = { 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xeb, 0xec, 0xee, 0xf0, 0xf2, 0xf3, 0xf4, 0xf4,
-					 0xf5, 0xfe, 0xff };
+	static const uint8_t mouse[] = { 0xe6, 0xe7, 0xe8, 0xe9, 0xea, 0xeb, 0xec, 0xee,
+		                         0xf0, 0xf2, 0xf3, 0xf4, 0xf4, 0xf5, 0xfe, 0xff };
 	static const uint8_t arguments[] = { 0, 1, 2, 3, 10, 200, 100, 80, 0x1c };
 	static const uint8_t modes[] = { 0x03, 0x43, 0x43, 0x00, 0x53, 0x63 };
 	static const uint8_t controller[] = { 0x20, 0xd0, 0xd1, 0xd2, 0xd3, 0xad, 0xae, 0xaa, 0x60 };

@@ -60,12 +60,12 @@ static void send(struct rig *r, uint8_t v)
 	fake_outb(r->f, 0x60, v);
 }
 
-#define expect(r, ...)                                                                                      \
-	do {                                                                                                \
-		const int expected_[] = { __VA_ARGS__ };                                                    \
-		for (size_t i_ = 0; i_ < sizeof(expected_) / sizeof(int); i_++)                             \
-			assert_int_equal(receive(r), expected_[i_]);                                        \
-		assert_int_equal(receive(r), -1);                                                           \
+#define expect(r, ...)                                                          \
+	do {                                                                    \
+		const int expected_[] = { __VA_ARGS__ };                        \
+		for (size_t i_ = 0; i_ < sizeof(expected_) / sizeof(int); i_++) \
+			assert_int_equal(receive(r), expected_[i_]);            \
+		assert_int_equal(receive(r), -1);                               \
 	} while (0)
 
 static void acknowledged(struct rig *r, uint8_t v)
@@ -484,7 +484,7 @@ static void state_holds_settings_and_half_a_knock(void **state)
 	acknowledged(r, 0xe8);
 	acknowledged(r, 1);
 	acknowledged(r, 0xf4);
-	move(r, 1, 0, 0, 0); /* waits with the controller ... */
+	move(r, 1, 0, 0, 0);           /* waits with the controller ... */
 	move(r, 300000, 300000, 0, 0); /* ... and this behind it */
 	acknowledged(copy, 0xf3);
 	saved = fake_save(r->d, &length);

@@ -25,8 +25,9 @@ static const struct rtc_config setup_data = {
 	.boot_order = { 3, 2, 1 },
 	.cpus = 4,
 };
-static const struct device_config config = { .id = "rtc", .port = 0x70, .irq_count = 1, .irqs = { IRQ },
-					     .extra = &setup_data };
+static const struct device_config config = {
+	.id = "rtc", .port = 0x70, .irq_count = 1, .irqs = { IRQ }, .extra = &setup_data
+};
 
 static int setup(void **state)
 {

@@ -12,8 +12,20 @@
 #define PORT 0x3f8
 #define IRQ 4
 
-enum { RBR = PORT, THR = PORT, DLL = PORT, IER = PORT + 1, DLM = PORT + 1, IIR = PORT + 2, FCR = PORT + 2, LCR = PORT + 3,
-       MCR = PORT + 4, LSR = PORT + 5, MSR = PORT + 6, SCR = PORT + 7 };
+enum {
+	RBR = PORT,
+	THR = PORT,
+	DLL = PORT,
+	IER = PORT + 1,
+	DLM = PORT + 1,
+	IIR = PORT + 2,
+	FCR = PORT + 2,
+	LCR = PORT + 3,
+	MCR = PORT + 4,
+	LSR = PORT + 5,
+	MSR = PORT + 6,
+	SCR = PORT + 7
+};
 
 struct listener {
 	uint8_t bytes[256];
@@ -44,8 +56,9 @@ static int setup(void **state)
 {
 	struct rig *r = calloc(1, sizeof(*r));
 	struct serial_config wires = { .output = listen_to, .context = &r->listener, .input_ready = count_ready };
-	struct device_config config = { .id = "serial0", .port = PORT, .irq_count = 1, .irqs = { IRQ },
-					.extra = &wires };
+	struct device_config config = {
+		.id = "serial0", .port = PORT, .irq_count = 1, .irqs = { IRQ }, .extra = &wires
+	};
 
 	r->f = fake_board_new();
 	r->d = fake_board_create(r->f, &serial_class, &config);

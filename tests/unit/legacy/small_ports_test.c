@@ -70,7 +70,7 @@ static void debugcon_is_found_and_delivers_each_byte_at_once(void **state)
 
 	(void)state;
 	fake_board_create(f, &debugcon_class,
-			  &(struct device_config){ .id = "debugcon", .port = 0x402, .extra = &wires });
+	                  &(struct device_config){ .id = "debugcon", .port = 0x402, .extra = &wires });
 	assert_int_equal(fake_inb(f, 0x402), 0xe9);
 	fake_outb(f, 0x402, 'S');
 	assert_int_equal(seen.count, 1);

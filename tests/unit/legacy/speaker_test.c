@@ -151,7 +151,7 @@ static void silence_follows_without_a_click_and_without_a_timer(void **state)
 	end = r->count;
 	assert_true(end > 0);
 	assert_in_range(abs(r->heard[end - 1]), 0, 1); /* the cone came to rest ... */
-	for (size_t i = 1000; i < end; i++) /* ... slowly, once the wave's last edge is over */
+	for (size_t i = 1000; i < end; i++)            /* ... slowly, once the wave's last edge is over */
 		assert_in_range(abs(r->heard[i] - r->heard[i - 1]), 0, 40);
 	assert_int_equal(clock_next(r->f->board.clock), TIMER_OFF);
 	play(r, 1000);

@@ -42,7 +42,7 @@ static inline void twin_copy(struct twin *b, struct twin *a)
 }
 
 static inline void check_twins(const struct device_class *class, const struct device_config *config,
-			       uint64_t (*act)(struct twin *), unsigned seeds)
+                               uint64_t (*act)(struct twin *), unsigned seeds)
 {
 	for (unsigned seed = 1; seed <= seeds; seed++) {
 		struct twin a = { .f = fake_board_new(), .random = seed * 2654435761u };
@@ -58,7 +58,7 @@ static inline void check_twins(const struct device_class *class, const struct de
 
 			if (from_a != from_b)
 				fail_msg("seed %u, act %u after the load: %llx, the original %llx", seed, i,
-					 (unsigned long long)from_b, (unsigned long long)from_a);
+				         (unsigned long long)from_b, (unsigned long long)from_a);
 			assert_memory_equal(a.f->irq_level, b.f->irq_level, sizeof(a.f->irq_level));
 			assert_memory_equal(a.f->irq_edges, b.f->irq_edges, sizeof(a.f->irq_edges));
 			assert_int_equal(clock_next(a.f->board.clock), clock_next(b.f->board.clock));

@@ -75,7 +75,7 @@ static void crisp_damage_is_exact(void **state)
 	struct placement p = geometry_place(320, 200, 960, 640);
 
 	(void)state;
-	assert_rectangle(geometry_damage(&p, (struct rectangle) { 10, 20, 3, 4 }, 1), 30, 80, 9, 12);
+	assert_rectangle(geometry_damage(&p, (struct rectangle){ 10, 20, 3, 4 }, 1), 30, 80, 9, 12);
 }
 
 static void damage_on_hidpi_covers_broken_logical_pixels(void **state)
@@ -84,7 +84,7 @@ static void damage_on_hidpi_covers_broken_logical_pixels(void **state)
 
 	(void)state;
 	/* device pixels 5 to 7 lie in the logical pixels 2 and 3 */
-	assert_rectangle(geometry_damage(&p, (struct rectangle) { 5, 5, 3, 3 }, 2), 2, 2, 2, 2);
+	assert_rectangle(geometry_damage(&p, (struct rectangle){ 5, 5, 3, 3 }, 2), 2, 2, 2, 2);
 }
 
 static void empty_damage_needs_no_drawing(void **state)
@@ -92,8 +92,8 @@ static void empty_damage_needs_no_drawing(void **state)
 	struct placement p = geometry_place(640, 480, 640, 480), nothing = { 0 };
 
 	(void)state;
-	assert_int_equal(geometry_damage(&p, (struct rectangle) { 5, 5, 0, 3 }, 1).width, 0);
-	assert_int_equal(geometry_damage(&nothing, (struct rectangle) { 0, 0, 640, 480 }, 1).width, 0);
+	assert_int_equal(geometry_damage(&p, (struct rectangle){ 5, 5, 0, 3 }, 1).width, 0);
+	assert_int_equal(geometry_damage(&nothing, (struct rectangle){ 0, 0, 640, 480 }, 1).width, 0);
 }
 
 /* Every device pixel that a guest pixel can colour lies in the logical rectangle, which lies in the widget. */
@@ -120,9 +120,9 @@ static void damage_always_covers_what_changed_and_stays_inside(void **state)
 		double right = p.area.x + (damage.x + damage.width) * p.scale;
 		double bottom = p.area.y + (damage.y + damage.height) * p.scale;
 		assert_true((r.x + r.width) * factor >=
-			    (right < p.area.x + p.area.width ? right : p.area.x + p.area.width) - 1e-6);
+		            (right < p.area.x + p.area.width ? right : p.area.x + p.area.width) - 1e-6);
 		assert_true((r.y + r.height) * factor >=
-			    (bottom < p.area.y + p.area.height ? bottom : p.area.y + p.area.height) - 1e-6);
+		            (bottom < p.area.y + p.area.height ? bottom : p.area.y + p.area.height) - 1e-6);
 	}
 }
 
@@ -131,13 +131,13 @@ static void a_window_never_grows_beyond_its_monitor(void **state)
 	int width, height;
 
 	(void)state;
-	geometry_natural_size(800, 600, (struct rectangle) { .width = 1920, .height = 1000 }, &width, &height);
+	geometry_natural_size(800, 600, (struct rectangle){ .width = 1920, .height = 1000 }, &width, &height);
 	assert_int_equal(width, 800);
 	assert_int_equal(height, 600);
-	geometry_natural_size(2560, 1600, (struct rectangle) { .width = 1280, .height = 1000 }, &width, &height);
+	geometry_natural_size(2560, 1600, (struct rectangle){ .width = 1280, .height = 1000 }, &width, &height);
 	assert_int_equal(width, 1280);
 	assert_int_equal(height, 800);
-	geometry_natural_size(2560, 1, (struct rectangle) { .width = 10, .height = 10 }, &width, &height);
+	geometry_natural_size(2560, 1, (struct rectangle){ .width = 10, .height = 10 }, &width, &height);
 	assert_int_equal(width, 10);
 	assert_int_equal(height, 1);
 }

@@ -22,10 +22,10 @@ static struct model running(unsigned cds)
 {
 	struct model m = { 0 };
 
-	assert_int_equal(tell(&m, MESSAGE_HELLO, (union message) { .hello = { .version = PROTOCOL_VERSION } }), 0);
-	assert_int_equal(tell(&m, MESSAGE_MACHINE, (union message) { .machine = { .cd_count = cds, .name = "guest" } }),
-			 MODEL_MACHINE | MODEL_CD);
-	assert_int_equal(tell(&m, MESSAGE_STATE, (union message) { .state = { .state = STATE_RUNNING } }), MODEL_STATE);
+	assert_int_equal(tell(&m, MESSAGE_HELLO, (union message){ .hello = { .version = PROTOCOL_VERSION } }), 0);
+	assert_int_equal(tell(&m, MESSAGE_MACHINE, (union message){ .machine = { .cd_count = cds, .name = "guest" } }),
+	                 MODEL_MACHINE | MODEL_CD);
+	assert_int_equal(tell(&m, MESSAGE_STATE, (union message){ .state = { .state = STATE_RUNNING } }), MODEL_STATE);
 	return m;
 }
 
@@ -37,11 +37,11 @@ static void a_normal_start_is_shown(void **state)
 	assert_int_equal(m.state, STATE_RUNNING);
 	assert_string_equal(m.name, "guest");
 	assert_int_equal(tell(&m, MESSAGE_SCREEN,
-			      (union message) { .screen = { .width = 640, .height = 480, .dx = 640, .dy = 480 } }),
-			 MODEL_MACHINE | MODEL_SCREEN);
+	                      (union message){ .screen = { .width = 640, .height = 480, .dx = 640, .dy = 480 } }),
+	                 MODEL_MACHINE | MODEL_SCREEN);
 	assert_int_equal(tell(&m, MESSAGE_SCREEN,
-			      (union message) { .screen = { .width = 640, .height = 480, .x = 1, .dx = 2, .dy = 3 } }),
-			 MODEL_SCREEN);
+	                      (union message){ .screen = { .width = 640, .height = 480, .x = 1, .dx = 2, .dy = 3 } }),
+	                 MODEL_SCREEN);
 	assert_int_equal(m.damage.x, 1);
 	assert_int_equal(m.damage.width, 2);
 	assert_int_equal(m.damage.height, 3);
@@ -52,8 +52,8 @@ static void a_core_that_does_not_greet_is_broken(void **state)
 	struct model m = { 0 };
 
 	(void)state;
-	assert_int_equal(tell(&m, MESSAGE_MACHINE, (union message) { .machine = { .cd_count = 1 } }), -EPROTO);
-	assert_int_equal(tell(&m, MESSAGE_HELLO, (union message) { .hello = { .version = 99 } }), -EPROTO);
+	assert_int_equal(tell(&m, MESSAGE_MACHINE, (union message){ .machine = { .cd_count = 1 } }), -EPROTO);
+	assert_int_equal(tell(&m, MESSAGE_HELLO, (union message){ .hello = { .version = 99 } }), -EPROTO);
 }
 
 static void a_start_may_fail_before_the_greeting(void **state)
@@ -61,8 +61,8 @@ static void a_start_may_fail_before_the_greeting(void **state)
 	struct model m = { 0 };
 
 	(void)state;
-	assert_int_equal(tell(&m, MESSAGE_STATE, (union message) { .state = { .state = STATE_FAILED, .text = "no" } }),
-			 MODEL_STATE);
+	assert_int_equal(tell(&m, MESSAGE_STATE, (union message){ .state = { .state = STATE_FAILED, .text = "no" } }),
+	                 MODEL_STATE);
 	assert_string_equal(m.text, "no");
 }
 
@@ -71,9 +71,8 @@ static void greeting_and_description_come_once(void **state)
 	struct model m = running(1);
 
 	(void)state;
-	assert_int_equal(tell(&m, MESSAGE_HELLO, (union message) { .hello = { .version = PROTOCOL_VERSION } }),
-			 -EPROTO);
-	assert_int_equal(tell(&m, MESSAGE_MACHINE, (union message) { .machine = { .cd_count = 4 } }), -EPROTO);
+	assert_int_equal(tell(&m, MESSAGE_HELLO, (union message){ .hello = { .version = PROTOCOL_VERSION } }), -EPROTO);
+	assert_int_equal(tell(&m, MESSAGE_MACHINE, (union message){ .machine = { .cd_count = 4 } }), -EPROTO);
 	assert_int_equal(m.cd_count, 1);
 }
 
@@ -82,9 +81,8 @@ static void an_undescribed_machine_cannot_run(void **state)
 	struct model m = { .greeted = true };
 
 	(void)state;
-	assert_int_equal(tell(&m, MESSAGE_STATE, (union message) { .state = { .state = STATE_RUNNING } }), -EPROTO);
-	assert_int_equal(tell(&m, MESSAGE_STATE, (union message) { .state = { .state = STATE_STARTING } }),
-			 MODEL_STATE);
+	assert_int_equal(tell(&m, MESSAGE_STATE, (union message){ .state = { .state = STATE_RUNNING } }), -EPROTO);
+	assert_int_equal(tell(&m, MESSAGE_STATE, (union message){ .state = { .state = STATE_STARTING } }), MODEL_STATE);
 }
 
 static void a_cd_in_a_drive_that_is_not_there_is_refused(void **state)
@@ -92,11 +90,11 @@ static void a_cd_in_a_drive_that_is_not_there_is_refused(void **state)
 	struct model m = running(2);
 
 	(void)state;
-	assert_int_equal(tell(&m, MESSAGE_CD, (union message) { .cd = { .drive = 1, .present = 1, .name = "a.iso" } }),
-			 MODEL_CD);
+	assert_int_equal(tell(&m, MESSAGE_CD, (union message){ .cd = { .drive = 1, .present = 1, .name = "a.iso" } }),
+	                 MODEL_CD);
 	assert_string_equal(m.cds[1].name, "a.iso");
-	assert_int_equal(tell(&m, MESSAGE_CD, (union message) { .cd = { .drive = 2, .present = 1 } }), -EPROTO);
-	assert_int_equal(tell(&m, MESSAGE_CD, (union message) { .cd = { .drive = UINT32_MAX } }), -EPROTO);
+	assert_int_equal(tell(&m, MESSAGE_CD, (union message){ .cd = { .drive = 2, .present = 1 } }), -EPROTO);
+	assert_int_equal(tell(&m, MESSAGE_CD, (union message){ .cd = { .drive = UINT32_MAX } }), -EPROTO);
 }
 
 static void damage_outside_the_screen_is_refused(void **state)
@@ -105,13 +103,13 @@ static void damage_outside_the_screen_is_refused(void **state)
 
 	(void)state;
 	assert_int_equal(
-		tell(&m, MESSAGE_SCREEN, (union message) { .screen = { .width = 10, .height = 10, .x = 5, .dx = 6 } }),
+		tell(&m, MESSAGE_SCREEN, (union message){ .screen = { .width = 10, .height = 10, .x = 5, .dx = 6 } }),
 		-EPROTO);
-	assert_int_equal(tell(&m, MESSAGE_SCREEN, (union message) { .screen = { .width = 10, .height = 10, .x = 11 } }),
-			 -EPROTO);
+	assert_int_equal(tell(&m, MESSAGE_SCREEN, (union message){ .screen = { .width = 10, .height = 10, .x = 11 } }),
+	                 -EPROTO);
 	assert_int_equal(tell(&m, MESSAGE_SCREEN,
-			      (union message) { .screen = { .width = 10, .height = 10, .y = 1, .dy = UINT32_MAX } }),
-			 -EPROTO);
+	                      (union message){ .screen = { .width = 10, .height = 10, .y = 1, .dy = UINT32_MAX } }),
+	                 -EPROTO);
 	assert_int_equal(m.width, 0);
 }
 
@@ -133,10 +131,10 @@ static void messages_that_are_not_for_a_player_are_refused(void **state)
 	struct model m = running(0);
 
 	(void)state;
-	assert_int_equal(tell(&m, MESSAGE_OUTPUT, (union message) { 0 }), -EPROTO);
-	assert_int_equal(tell(&m, MESSAGE_KEY, (union message) { 0 }), -EPROTO);
-	assert_int_equal(tell(&m, 0, (union message) { 0 }), -EPROTO);
-	assert_int_equal(tell(&m, MESSAGE_SERIAL_OUTPUT, (union message) { 0 }), 0);
+	assert_int_equal(tell(&m, MESSAGE_OUTPUT, (union message){ 0 }), -EPROTO);
+	assert_int_equal(tell(&m, MESSAGE_KEY, (union message){ 0 }), -EPROTO);
+	assert_int_equal(tell(&m, 0, (union message){ 0 }), -EPROTO);
+	assert_int_equal(tell(&m, MESSAGE_SERIAL_OUTPUT, (union message){ 0 }), 0);
 }
 
 static void texts_lose_control_and_direction_marks(void **state)
@@ -145,9 +143,9 @@ static void texts_lose_control_and_direction_marks(void **state)
 
 	(void)state;
 	model_copy_text(text, sizeof(text),
-			"a\nb\x1b[1mc\xe2\x80\xae"
-			"d\xe2\x81\xa6"
-			"e \xc3\xa4\xf0\x9f\x92\xbf");
+	                "a\nb\x1b[1mc\xe2\x80\xae"
+	                "d\xe2\x81\xa6"
+	                "e \xc3\xa4\xf0\x9f\x92\xbf");
 	assert_string_equal(text, "a b [1mc d e \xc3\xa4\xf0\x9f\x92\xbf");
 }
 
@@ -159,8 +157,8 @@ static void texts_are_cut_between_characters(void **state)
 	model_copy_text(text, sizeof(text), "ab\xc3\xa4");
 	assert_string_equal(text, "ab");
 	model_copy_text(text, sizeof(text),
-			"a\xff"
-			"b");
+	                "a\xff"
+	                "b");
 	assert_string_equal(text, "a");
 }
 
@@ -172,7 +170,7 @@ static void the_disc_menu_names_what_is_in_and_keeps_underscores(void **state)
 
 	(void)state;
 	assert_string_equal(disc_menu_label(&m), "No CD");
-	tell(&m, MESSAGE_CD, (union message) { .cd = { .drive = 1, .present = 1, .name = "debian_12.iso" } });
+	tell(&m, MESSAGE_CD, (union message){ .cd = { .drive = 1, .present = 1, .name = "debian_12.iso" } });
 	assert_string_equal(disc_menu_label(&m), "debian_12.iso");
 	g_ptr_array_add(recent, g_file_new_for_path("/tmp/old_one.iso"));
 	g_autoptr(GMenu) owned = g_menu_new();
@@ -203,8 +201,8 @@ static void make_sound(union message *m, struct message_header header)
  */
 static void random_well_formed_messages_keep_the_model_sound(void **state)
 {
-	static const uint32_t values[] = { 0,	1,    2,    3,	  4,	      5,	  64,	     639,
-					   640, 1600, 2560, 2561, 0x7fffffff, 0x80000000, 0xffffffff };
+	static const uint32_t values[] = { 0,   1,    2,    3,    4,          5,          64,        639,
+		                           640, 1600, 2560, 2561, 0x7fffffff, 0x80000000, 0xffffffff };
 	static const struct message_header shapes[] = {
 		{ .type = MESSAGE_HELLO, .length = sizeof(struct message_hello) },
 		{ .type = MESSAGE_MACHINE, .length = sizeof(struct message_machine) },
@@ -227,8 +225,8 @@ static void random_well_formed_messages_keep_the_model_sound(void **state)
 		for (unsigned w = 4; w < 12; w++)
 			words[w] = values[g_rand_int_range(random, 0, G_N_ELEMENTS(values))];
 		if (i % 1000 == 0) {
-			m = (struct model) { 0 };
-			tell(&m, MESSAGE_HELLO, (union message) { .hello = { .version = PROTOCOL_VERSION } });
+			m = (struct model){ 0 };
+			tell(&m, MESSAGE_HELLO, (union message){ .hello = { .version = PROTOCOL_VERSION } });
 		}
 		make_sound(&message, shapes[g_rand_int_range(random, 0, G_N_ELEMENTS(shapes))]);
 		if (!message_check(&message, message.header.length, 0, FROM_CORE))

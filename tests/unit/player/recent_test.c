@@ -96,8 +96,8 @@ static void files_that_are_gone_and_those_of_other_programs_are_left_out(void **
 	g_autofree char *gone_path = g_file_get_path(gone);
 	g_autofree char *other_uri = g_file_get_uri(other);
 	GtkRecentData data = { .mime_type = (char *)"text/plain",
-			       .app_name = (char *)"Other",
-			       .app_exec = (char *)"other %u" };
+		               .app_name = (char *)"Other",
+		               .app_exec = (char *)"other %u" };
 
 	recent_add(f->manager, RECENT_APPLIANCE, gone);
 	gtk_recent_manager_add_full(f->manager, other_uri, &data);
@@ -125,7 +125,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(each_kind_has_its_own_list, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(an_iso_may_be_of_both_kinds, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(files_that_are_gone_and_those_of_other_programs_are_left_out, set_up,
-						tear_down),
+		                                tear_down),
 		cmocka_unit_test_setup_teardown(the_list_is_no_longer_than_asked, set_up, tear_down),
 	};
 

@@ -100,7 +100,7 @@ static struct broker_files open_appliance(const char *name, const char *const *a
 
 /* Asks; on success checks that the file begins with `content` (NULL: any). */
 static int ask(struct broker_files *f, enum open_role role, const char *id, const char *machine, const char *name,
-	       const char *content)
+               const char *content)
 {
 	struct message_open m = { .role = role };
 	char head[16] = "";
@@ -151,8 +151,8 @@ static void files_of_the_folder_are_opened_for_reading_only(void **state)
 
 static void names_that_lead_outside_are_refused_in_words(void **state)
 {
-	static const char *const names[] = { "../outside/secret", "disks/../../outside/secret",		"/etc/passwd",
-					     "//etc/passwd",	  "disks/../../../../../../etc/passwd", ".." };
+	static const char *const names[] = { "../outside/secret", "disks/../../outside/secret",         "/etc/passwd",
+		                             "//etc/passwd",      "disks/../../../../../../etc/passwd", ".." };
 	struct broker_files f = open_appliance("vm/machine.vmx", NULL);
 
 	(void)state;
@@ -305,9 +305,9 @@ static void a_renamed_machine_keeps_its_folder(void **state)
 
 static void drive_names_that_cannot_be_are_refused(void **state)
 {
-	static const char *const names[] = { "",	 "scsi",       "scsi0:",  "scsi0:0/../../x", "../scsi0:0",
-					     "scsi0:0.", "scsi0000:0", "hda",	  "scsi0:0:0",	     "scsi 0:0",
-					     "ide-1:0",	 "scsi0:0 ",   "SCSI0:0", "/etc/passwd" };
+	static const char *const names[] = { "",         "scsi",       "scsi0:",  "scsi0:0/../../x", "../scsi0:0",
+		                             "scsi0:0.", "scsi0000:0", "hda",     "scsi0:0:0",       "scsi 0:0",
+		                             "ide-1:0",  "scsi0:0 ",   "SCSI0:0", "/etc/passwd" };
 	struct broker_files f = open_appliance("vm/machine.vmx", NULL);
 
 	(void)state;
@@ -321,12 +321,12 @@ static void drive_names_that_cannot_be_are_refused(void **state)
 static void fingerprints_that_are_none_are_refused(void **state)
 {
 	static const char *const ids[] = { "",
-					   "../../../../../../../../etc/xxxxx",
-					   "0123456789abcdef",
-					   "0123456789ABCDEF0123456789ABCDEF",
-					   ID "0",
-					   "0123456789abcdef/123456789abcdef",
-					   "0123456789abcdef0123456789abcde\n" };
+		                           "../../../../../../../../etc/xxxxx",
+		                           "0123456789abcdef",
+		                           "0123456789ABCDEF0123456789ABCDEF",
+		                           ID "0",
+		                           "0123456789abcdef/123456789abcdef",
+		                           "0123456789abcdef0123456789abcde\n" };
 	struct broker_files f = open_appliance("vm/machine.vmx", NULL);
 
 	(void)state;
@@ -385,8 +385,8 @@ static void hidden_files_are_refused_in_words(void **state)
 
 static void machine_names_cannot_leave_the_state_folder(void **state)
 {
-	static const char *const names[] = { "../../escape", "/etc/x", "..",	  ".hidden",	 "",
-					     "a/b/c",	     "-rf",    "\033[2J", "\xe2\x82\xac" };
+	static const char *const names[] = { "../../escape", "/etc/x", "..",      ".hidden",     "",
+		                             "a/b/c",        "-rf",    "\033[2J", "\xe2\x82\xac" };
 	char id[] = "a0000000000000000000000000000000", folder[PATH_MAX];
 
 	(void)state;
@@ -439,7 +439,7 @@ static void two_players_cannot_use_one_overlay(void **state)
 	assert_non_null(strstr(text, "already running"));
 	assert_int_equal(ask(&b, OPEN_OVERLAY_READ, ID, "m", "scsi0:0", NULL), -EBUSY);
 	assert_int_equal(ask(&b, OPEN_OVERLAY_TEMPORARY, ID, "m", "scsi0:0", ""),
-			 0);   /* --as-downloaded beside it is fine */
+	                 0);   /* --as-downloaded beside it is fine */
 	broker_files_free(&a); /* the player died; its core still has the file */
 	assert_int_equal(ask(&b, OPEN_OVERLAY, ID, "m", "scsi0:0", NULL), -EBUSY);
 	close(fd);
@@ -453,10 +453,10 @@ static void reading_makes_neither_overlay_nor_folder(void **state)
 
 	(void)state;
 	assert_int_equal(ask(&f, OPEN_OVERLAY_READ,
-			     "b"
-			     "0123456789abcdef0123456789abcde",
-			     "m", "scsi0:0", NULL),
-			 -ENOENT);
+	                     "b"
+	                     "0123456789abcdef0123456789abcde",
+	                     "m", "scsi0:0", NULL),
+	                 -ENOENT);
 	assert_false(exists("state/vitrine/m-b0123456789abcdef0123456789abcde"));
 	assert_int_equal(ask(&f, OPEN_OVERLAY_READ, ID, "m", "ide1:1", NULL), -ENOENT);
 	assert_false(exists("state/vitrine/My-Machine-" ID "/ide1-1.qcow2"));
@@ -494,7 +494,7 @@ static void links_in_the_state_folder_are_not_followed(void **state)
 
 	(void)state;
 	assert_int_equal(symlink(in_root("outside/secret"), in_root("state/vitrine/My-Machine-" ID "/nvme0-0.qcow2")),
-			 0);
+	                 0);
 	assert_int_equal(ask(&f, OPEN_OVERLAY, ID, "m", "nvme0:0", NULL), -ELOOP);
 	broker_files_free(&f);
 }

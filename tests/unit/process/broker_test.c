@@ -216,10 +216,10 @@ static int fake_core(int s)
 static struct broker *start(const char *part)
 {
 	struct broker_options options = { .core_path = "/proc/self/exe",
-					  .appliance = appliance,
-					  .mode = START_DESCRIBE,
-					  .drive = part,
-					  .output_fd = -1 };
+		                          .appliance = appliance,
+		                          .mode = START_DESCRIBE,
+		                          .drive = part,
+		                          .output_fd = -1 };
 	struct broker *b;
 
 	if (broker_start(&options, &b, text) < 0)
@@ -428,19 +428,19 @@ static void failing_start(struct broker_options options, const char *words)
 static void failures_to_start_are_told_in_words(void **state)
 {
 	(void)state;
-	failing_start((struct broker_options) { .core_path = "/proc/self/exe",
-						.appliance = "/nonexistent/debian.ova",
-						.mode = START_DESCRIBE },
-		      "/nonexistent/debian.ova: No such file");
+	failing_start((struct broker_options){ .core_path = "/proc/self/exe",
+	                                       .appliance = "/nonexistent/debian.ova",
+	                                       .mode = START_DESCRIBE },
+	              "/nonexistent/debian.ova: No such file");
 	failing_start(
-		(struct broker_options) { .core_path = "/proc/self/exe", .appliance = "/tmp", .mode = START_DESCRIBE },
+		(struct broker_options){ .core_path = "/proc/self/exe", .appliance = "/tmp", .mode = START_DESCRIBE },
 		"/tmp is a folder");
-	failing_start((struct broker_options) { .core_path = "/nonexistent/vitrine-core",
-						.appliance = appliance,
-						.mode = START_DESCRIBE },
-		      "/nonexistent/vitrine-core cannot be run");
+	failing_start((struct broker_options){ .core_path = "/nonexistent/vitrine-core",
+	                                       .appliance = appliance,
+	                                       .mode = START_DESCRIBE },
+	              "/nonexistent/vitrine-core cannot be run");
 	failing_start(
-		(struct broker_options) { .core_path = "/etc/passwd", .appliance = appliance, .mode = START_DESCRIBE },
+		(struct broker_options){ .core_path = "/etc/passwd", .appliance = appliance, .mode = START_DESCRIBE },
 		"/etc/passwd");
 }
 
@@ -453,7 +453,7 @@ static void missing_firmware_names_the_package(void **state)
 	}
 	setenv("VITRINE_FIRMWARE", "/nonexistent", 1);
 	failing_start(
-		(struct broker_options) { .core_path = "/proc/self/exe", .appliance = appliance, .mode = START_PLAY },
+		(struct broker_options){ .core_path = "/proc/self/exe", .appliance = appliance, .mode = START_PLAY },
 		"$VITRINE_FIRMWARE is /nonexistent");
 	unsetenv("VITRINE_FIRMWARE");
 }

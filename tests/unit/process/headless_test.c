@@ -54,7 +54,7 @@ static int run(const char *arguments)
 	}
 	/* the group's output is the default; redirections in arguments go before it */
 	snprintf(line, sizeof(line), "cd %s && export XDG_STATE_HOME=%s/state && { %s %s; } >out 2>err </dev/null",
-		 folder, folder, program, arguments);
+	         folder, folder, program, arguments);
 	status = system(line);
 	read_into("out", output, sizeof(output));
 	read_into("err", words, sizeof(words));

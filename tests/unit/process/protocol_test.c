@@ -100,7 +100,7 @@ static union message ready(const struct sample *s)
 {
 	union message m = s->message;
 
-	m.header = (struct message_header) {
+	m.header = (struct message_header){
 		.type = (uint16_t)s->type, .nfds = (uint16_t)s->nfds, .length = (uint32_t)s->length, .serial = 1
 	};
 	return m;
@@ -131,7 +131,7 @@ static void any_other_length_is_rejected(void **state)
 
 			m.header.length = (uint32_t)length;
 			assert_int_equal(message_check(&m, length, m.header.nfds, samples[i].from),
-					 length == samples[i].length);
+			                 length == samples[i].length);
 		}
 		union message m = ready(&samples[i]);
 
@@ -149,7 +149,7 @@ static void descriptors_must_be_as_many_as_said_and_allowed(void **state)
 			bool eject = samples[i].type == MESSAGE_CD_INSERT && nfds == 0;
 
 			assert_int_equal(message_check(&m, samples[i].length, nfds, samples[i].from),
-					 nfds == samples[i].nfds);
+			                 nfds == samples[i].nfds);
 			m.header.nfds = (uint16_t)nfds;
 			assert_int_equal(is_sound(&m, &samples[i]), nfds == samples[i].nfds || eject);
 		}
@@ -173,9 +173,9 @@ static void texts_without_end_are_rejected(void **state)
 
 static void texts_that_are_not_utf8_are_rejected(void **state)
 {
-	static const char *const bad[] = { "\xff",	   "\xc0\xaf",	       "\xe0\x80\xaf",
-					   "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc3",
-					   "\x80",	   "\xe2\x82",	       "a\xf8\x88\x80\x80\x80" };
+	static const char *const bad[] = { "\xff",         "\xc0\xaf",         "\xe0\x80\xaf",
+		                           "\xed\xa0\x80", "\xf4\x90\x80\x80", "\xc3",
+		                           "\x80",         "\xe2\x82",         "a\xf8\x88\x80\x80\x80" };
 	static const char *const good[] = {
 		"", "plain", "\xc3\xa9", "\xe2\x82\xac", "\xf0\x9f\x92\xbf", "\xf4\x8f\xbf\xbf"
 	};
@@ -192,7 +192,10 @@ static void texts_that_are_not_utf8_are_rejected(void **state)
 }
 
 /* One field of a sound message set to a value that it may not have. */
-#define BAD(type, member, field, value) { type, offsetof(union message, member.field), SIZE(member.field), value }
+#define BAD(type, member, field, value)                                                \
+	{                                                                              \
+		type, offsetof(union message, member.field), SIZE(member.field), value \
+	}
 
 static const struct {
 	enum message_type type;
@@ -334,9 +337,9 @@ static void send_raw(int socket, const void *data, size_t length, const int *fds
 	if (nfds) {
 		h.msg_control = control.bytes;
 		h.msg_controllen = CMSG_SPACE(sizeof(int) * nfds);
-		*CMSG_FIRSTHDR(&h) = (struct cmsghdr) { .cmsg_len = CMSG_LEN(sizeof(int) * nfds),
-							.cmsg_level = SOL_SOCKET,
-							.cmsg_type = SCM_RIGHTS };
+		*CMSG_FIRSTHDR(&h) = (struct cmsghdr){ .cmsg_len = CMSG_LEN(sizeof(int) * nfds),
+			                               .cmsg_level = SOL_SOCKET,
+			                               .cmsg_type = SCM_RIGHTS };
 		memcpy(CMSG_DATA(CMSG_FIRSTHDR(&h)), fds, sizeof(int) * nfds);
 	}
 	assert_true(sendmsg(socket, &h, 0) == (ssize_t)length);
@@ -449,7 +452,9 @@ static void copied_texts_are_cut_at_a_character_and_valid(void **state)
 	assert_string_equal(to, "a??z");
 	message_copy_text(to, sizeof(to), "a\033[\177\tb");
 	assert_string_equal(to, "a?[?\tb");
-	message_copy_text(to, sizeof(to), "a\xc2\x9b" "b"); /* U+009B begins a sequence as ESC [ does */
+	message_copy_text(to, sizeof(to),
+	                  "a\xc2\x9b"
+	                  "b"); /* U+009B begins a sequence as ESC [ does */
 	assert_string_equal(to, "a??b");
 	message_copy_text(to, sizeof(to), "");
 	assert_memory_equal(to, "\0\0\0\0\0\0\0\0", 8); /* nothing of the stack goes to the peer */

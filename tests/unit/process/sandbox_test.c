@@ -41,9 +41,9 @@
 #include "core/sandbox.h"
 #include "vmformat/bytes.h"
 
-#define EXIT_DONE 0	 /* the attempt succeeded */
-#define EXIT_REFUSED 10	 /* it failed with an errno */
-#define EXIT_BROKEN 11	 /* the test itself failed */
+#define EXIT_DONE 0      /* the attempt succeeded */
+#define EXIT_REFUSED 10  /* it failed with an errno */
+#define EXIT_BROKEN 11   /* the test itself failed */
 #define EXIT_TRAPPED 127 /* a debug build's SIGSYS handler; releases are killed by SIGSYS */
 
 #ifndef LANDLOCK_CREATE_RULESET_VERSION
@@ -51,7 +51,7 @@
 #endif
 
 static int terminal;  /* a pty's slave, open before the door shuts */
-static int udp;	      /* an open socket */
+static int udp;       /* an open socket */
 static int file;      /* an open file with content */
 static uint8_t *page; /* one page of memory */
 
@@ -180,8 +180,8 @@ static int try_socketpair(void)
 static int try_connect(void)
 {
 	struct sockaddr_in to = { .sin_family = AF_INET,
-				  .sin_port = htons(9),
-				  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+		                  .sin_port = htons(9),
+		                  .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
 
 	return result(connect(udp, (struct sockaddr *)&to, sizeof(to)));
 }
@@ -289,8 +289,8 @@ static int try_bpf(void)
 static int try_perf(void)
 {
 	struct perf_event_attr attr = { .size = sizeof(attr),
-					.type = PERF_TYPE_SOFTWARE,
-					.config = PERF_COUNT_SW_CPU_CLOCK };
+		                        .type = PERF_TYPE_SOFTWARE,
+		                        .config = PERF_COUNT_SW_CPU_CLOCK };
 
 	return result(syscall(SYS_perf_event_open, &attr, 0, -1, -1, 0));
 }
@@ -336,7 +336,10 @@ static int try_x32_call(void)
 	return result(syscall(0x40000000 | SYS_getpid));
 }
 
-#define ATTEMPT(name, free) { #name, try_##name, free }
+#define ATTEMPT(name, free)             \
+	{                               \
+#name, try_##name, free \
+	}
 static const struct attempt {
 	const char *name;
 	int (*run)(void);
@@ -435,7 +438,7 @@ static void free_attempts_succeed(void **state)
 
 		if (attempts[i].works_free && !was_done(status))
 			fail_msg("%s fails even without a sandbox: the test proves nothing (status 0x%x)",
-				 attempts[i].name, status);
+			         attempts[i].name, status);
 		else if (!was_done(status))
 			print_message("%s is not to be had on this host anyway\n", attempts[i].name);
 	}
@@ -452,7 +455,7 @@ static void every_attempt_fails_behind_the_door(void **state)
 
 			if (!was_prevented(status))
 				fail_msg("%s was possible in role %u (status 0x%x)", attempts[i].name, roles[r],
-					 status);
+				         status);
 		}
 	}
 }

@@ -111,7 +111,7 @@ static struct script *read_text(const char *text)
 	assert_non_null(f);
 	fputs(text, f);
 	fclose(f);
-	h = (struct headless) { .shown = "" };
+	h = (struct headless){ .shown = "" };
 	return script_read(path);
 }
 
@@ -139,10 +139,10 @@ static void acts_are_done_in_order(void **state)
 {
 	(void)state;
 	expect_log("# a comment\n\n pause\nrun # another\nreset\npointer -5 7 1\nserial \"root\\n\"\n"
-		   "cd insert \"my disc.iso\"\ncd eject\ncd force-eject\nscreenshot a.png\nscreen-text -\n",
-		   "command 1 command 0 command 2 pointer -5 7 1 serial [root\n] cd my disc.iso cd out cd out! "
-		   "screenshot a.png "
-		   "screen-text - ");
+	           "cd insert \"my disc.iso\"\ncd eject\ncd force-eject\nscreenshot a.png\nscreen-text -\n",
+	           "command 1 command 0 command 2 pointer -5 7 1 serial [root\n] cd my disc.iso cd out cd out! "
+	           "screenshot a.png "
+	           "screen-text - ");
 }
 
 static void texts_are_typed_by_key_positions(void **state)

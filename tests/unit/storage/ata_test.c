@@ -32,7 +32,7 @@ static void count_interrupt(struct ata_device *a)
 }
 
 static uint32_t map_memory(struct ata_device *a, uint32_t length, uint32_t unit, struct iovec *ret_iov,
-			   unsigned *ret_count)
+                           unsigned *ret_count)
 {
 	struct fixture *f = container_of(a, struct fixture, a);
 	uint32_t n = MIN(length, f->room - f->at);
@@ -432,10 +432,20 @@ static void commands_without_data_answer(void **state)
 	static const struct {
 		uint8_t opcode, error;
 	} cases[] = {
-		{ 0x00, ATA_ABRT }, { 0x10, 0 }, { 0x40, 0 }, { 0x70, 0 }, { 0xe0, 0 }, { 0xe1, 0 }, { 0xe7, 0 },
-		{ 0xea, 0 }, { 0xe6, 0 }, { 0xf8, 0 }, { ATA_CMD_PACKET, ATA_ABRT },
+		{ 0x00, ATA_ABRT },
+		{ 0x10, 0 },
+		{ 0x40, 0 },
+		{ 0x70, 0 },
+		{ 0xe0, 0 },
+		{ 0xe1, 0 },
+		{ 0xe7, 0 },
+		{ 0xea, 0 },
+		{ 0xe6, 0 },
+		{ 0xf8, 0 },
+		{ ATA_CMD_PACKET, ATA_ABRT },
 		{ ATA_CMD_IDENTIFY_PACKET, ATA_ABRT },
-		{ ATA_CMD_DEVICE_RESET, ATA_ABRT }, { 0x2f, ATA_ABRT },
+		{ ATA_CMD_DEVICE_RESET, ATA_ABRT },
+		{ 0x2f, ATA_ABRT },
 	};
 	struct fixture *f = fixture_new(DISK_BYTES);
 
@@ -620,8 +630,8 @@ static void settings_survive_save_and_load(void **state)
 	command(f, 0xef, 0x03); /* UDMA 4 */
 	ata_write_register(&f->a, ATA_COUNT, 32);
 	ata_write_register(&f->a, ATA_DEVICE, 0xa7);
-	command(f, 0x91, 0);    /* 8 heads, 32 sectors */
-	command(f, 0xe1, 0);    /* idle */
+	command(f, 0x91, 0); /* 8 heads, 32 sectors */
+	command(f, 0xe1, 0); /* idle */
 	f = reload(f);
 	command(f, 0xe5, 0);
 	assert_int_equal(ata_read_register(&f->a, ATA_COUNT), 0x80);

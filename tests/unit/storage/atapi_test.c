@@ -207,7 +207,7 @@ static void reads_become_sector_requests_within_the_medium(void **state)
 	execute(f, PACKET(0xa8, 0, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff));
 	assert_sense(f, 5, 0x21, 0);
 	assert_int_equal(execute(f, PACKET(0x28, 0, 0, 0, 0, 16)), ATAPI_DONE); /* no sectors: no error */
-	execute(f, PACKET(0xb9, 0, 0, 0, 2, 16, 0, 2, 18, 0x10)); /* READ CD MSF */
+	execute(f, PACKET(0xb9, 0, 0, 0, 2, 16, 0, 2, 18, 0x10));               /* READ CD MSF */
 	assert_int_equal(f->reply.lba, 16);
 	assert_int_equal(f->reply.sectors, 2);
 	fixture_free(f);
@@ -256,7 +256,7 @@ static void capacity_and_toc_agree(void **state)
 	execute(f, PACKET(0x43, 2, 0, 0, 0, 0, 0xaa, 0, 255)); /* MSF, lead-out only */
 	assert_int_equal(f->reply.length, 12);
 	assert_memory_equal(f->data + 8, ((uint8_t[]){ 0, 0, 15, 25 }), 4); /* 1,150 frames */
-	execute(f, PACKET(0x43, 0, 1, 0, 0, 0, 0, 0, 12)); /* sessions */
+	execute(f, PACKET(0x43, 0, 1, 0, 0, 0, 0, 0, 12));                  /* sessions */
 	assert_int_equal(f->reply.length, 12);
 	execute(f, PACKET(0x43, 0, 0, 0, 0, 0, 0, 0, 12, 0x40)); /* format as SFF-8020 says it */
 	assert_int_equal(be16_load(f->data), 10);

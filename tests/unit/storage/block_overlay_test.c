@@ -89,8 +89,8 @@ static unsigned scatter(struct guest *g, struct slot_request *s, uint32_t length
 
 static void submit_random(struct guest *g, struct slot_request *s)
 {
-	static const enum block_op ops[] = { BLOCK_READ, BLOCK_READ, BLOCK_READ, BLOCK_WRITE, BLOCK_WRITE, BLOCK_WRITE,
-					     BLOCK_WRITE, BLOCK_DISCARD };
+	static const enum block_op ops[] = { BLOCK_READ,  BLOCK_READ,  BLOCK_READ,  BLOCK_WRITE,
+		                             BLOCK_WRITE, BLOCK_WRITE, BLOCK_WRITE, BLOCK_DISCARD };
 	bool small = rig_random(&g->seed) % 4;
 	enum block_op op = ops[rig_random(&g->seed) % ARRAY_SIZE(ops)];
 	unsigned window = (unsigned)(rig_random(&g->seed) % WINDOWS);
@@ -105,8 +105,9 @@ static void submit_random(struct guest *g, struct slot_request *s)
 	s->window = window;
 	s->at = at;
 	s->busy = true;
-	s->request = (struct block_request){ .op = op, .offset = windows[window] + at, .length = length, .iov = s->iov,
-					     .done = request_done };
+	s->request = (struct block_request){
+		.op = op, .offset = windows[window] + at, .length = length, .iov = s->iov, .done = request_done
+	};
 	s->request.iov_count = scatter(g, s, length);
 	if (op == BLOCK_WRITE) {
 		rig_fill(&g->seed, s->buffer, length);
@@ -145,12 +146,12 @@ static void assert_whole_windows(struct guest *g)
 			s->window = w;
 			s->at = at;
 			s->iov[0] = (struct iovec){ s->buffer, MAX_REQUEST };
-			s->request = (struct block_request) { .op = BLOCK_READ,
-							      .offset = windows[w] + at,
-							      .length = MAX_REQUEST,
-							      .iov = s->iov,
-							      .iov_count = 1,
-							      .done = request_done };
+			s->request = (struct block_request){ .op = BLOCK_READ,
+				                             .offset = windows[w] + at,
+				                             .length = MAX_REQUEST,
+				                             .iov = s->iov,
+				                             .iov_count = 1,
+				                             .done = request_done };
 			block_submit(g->block, &s->request);
 			block_drain(g->block);
 		}
@@ -274,7 +275,7 @@ static void discard_of_any_alignment_reads_as_zeros(void **state)
 	static const struct {
 		uint32_t at, length;
 	} cases[] = {
-		{ 512, 512 },	 { 65536 - 512, 1024 }, { 65536, 65536 },
+		{ 512, 512 },    { 65536 - 512, 1024 }, { 65536, 65536 },
 		{ 512, 131072 }, { 131072 - 512, 512 }, { 0, WINDOW },
 	};
 
@@ -287,8 +288,10 @@ static void discard_of_any_alignment_reads_as_zeros(void **state)
 			memset(g->model[w] + cases[i].at, 0, cases[i].length);
 			s->window = w;
 			s->at = cases[i].at;
-			s->request = (struct block_request){ .op = BLOCK_DISCARD, .offset = windows[w] + cases[i].at,
-							     .length = cases[i].length, .done = request_done };
+			s->request = (struct block_request){ .op = BLOCK_DISCARD,
+				                             .offset = windows[w] + cases[i].at,
+				                             .length = cases[i].length,
+				                             .done = request_done };
 			block_submit(g->block, &s->request);
 			block_drain(g->block);
 		}

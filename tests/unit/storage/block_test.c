@@ -123,13 +123,13 @@ static void put_in(struct fixture *f, bool writable)
 static void submit(struct fixture *f, enum block_op op, uint64_t offset, uint32_t length)
 {
 	f->iov = (struct iovec){ f->buffer, MIN(length, CAPACITY) };
-	f->request = (struct block_request) { .op = op,
-					      .offset = offset,
-					      .length = length,
-					      .iov = &f->iov,
-					      .iov_count = 1,
-					      .device = &f->drive.device,
-					      .done = drive_done };
+	f->request = (struct block_request){ .op = op,
+		                             .offset = offset,
+		                             .length = length,
+		                             .iov = &f->iov,
+		                             .iov_count = 1,
+		                             .device = &f->drive.device,
+		                             .done = drive_done };
 	block_submit(f->block, &f->request);
 }
 
@@ -184,13 +184,13 @@ static void block_reads_into_a_thousand_pieces(void **state)
 	}
 	iov[BLOCK_MAX_IOV - 1].iov_len += 512 - length % 512;
 	length += 512 - length % 512;
-	f->request = (struct block_request) { .op = BLOCK_READ,
-					      .offset = 512,
-					      .length = length,
-					      .iov = iov,
-					      .iov_count = BLOCK_MAX_IOV,
-					      .device = &f->drive.device,
-					      .done = drive_done };
+	f->request = (struct block_request){ .op = BLOCK_READ,
+		                             .offset = 512,
+		                             .length = length,
+		                             .iov = iov,
+		                             .iov_count = BLOCK_MAX_IOV,
+		                             .device = &f->drive.device,
+		                             .done = drive_done };
 	block_submit(f->block, &f->request);
 	assert_int_equal(block_poll(f->engine), 1);
 	assert_int_equal(f->drive.result, 0);
@@ -541,13 +541,13 @@ static void block_completions_come_on_the_loop_and_may_submit(void **state)
 
 	assert_int_equal(block_set_medium(b, rig_open_base(&f->rig), -1, &e), 0);
 	f->iov = (struct iovec){ f->buffer, 4096 };
-	f->request = (struct block_request) { .op = BLOCK_READ,
-					      .offset = 0,
-					      .length = 4096,
-					      .iov = &f->iov,
-					      .iov_count = 1,
-					      .device = &f->drive.device,
-					      .done = chain_done };
+	f->request = (struct block_request){ .op = BLOCK_READ,
+		                             .offset = 0,
+		                             .length = 4096,
+		                             .iov = &f->iov,
+		                             .iov_count = 1,
+		                             .device = &f->drive.device,
+		                             .done = chain_done };
 	chain_left = 500;
 	block_submit(b, &f->request);
 	while (chain_left)
@@ -591,13 +591,13 @@ static void cd_change_under_load_is_clean(void **state)
 	reader_done = 0;
 	for (unsigned i = 0; i < ARRAY_SIZE(requests); i++) {
 		iov[i] = (struct iovec){ f->buffer + i * 131072, 131072 };
-		requests[i] = (struct block_request) { .op = BLOCK_READ,
-						       .offset = i * 262144,
-						       .length = 131072,
-						       .iov = &iov[i],
-						       .iov_count = 1,
-						       .device = &f->drive.device,
-						       .done = reader_request_done };
+		requests[i] = (struct block_request){ .op = BLOCK_READ,
+			                              .offset = i * 262144,
+			                              .length = 131072,
+			                              .iov = &iov[i],
+			                              .iov_count = 1,
+			                              .device = &f->drive.device,
+			                              .done = reader_request_done };
 		block_submit(b, &requests[i]);
 	}
 	while (reader_done < 2000) {

@@ -34,8 +34,12 @@ static const struct ide_config with_cdrom = { .cdrom = { [2] = true } };
 
 static struct device_config config_for(struct fixture *f)
 {
-	struct device_config c = { .id = "ide", .irq_count = 2, .irqs = { 14, 15 }, .pci_bus = f->bus,
-				   .pci_devfn = PCI_DEVFN(1, 1), .extra = &with_cdrom };
+	struct device_config c = { .id = "ide",
+		                   .irq_count = 2,
+		                   .irqs = { 14, 15 },
+		                   .pci_bus = f->bus,
+		                   .pci_devfn = PCI_DEVFN(1, 1),
+		                   .extra = &with_cdrom };
 
 	memcpy(c.blocks, f->blocks, sizeof(f->blocks));
 	return c;
@@ -550,9 +554,9 @@ static void packet_read_keeps_the_byte_count_limit(void **state)
 		uint16_t limit, first;
 		unsigned phases;
 	} cases[] = {
-		{ 2048, 2048, 3 }, { 4096, 4096, 2 }, { 6144, 6144, 1 }, { 0xffff, 6144, 1 }, { 0, 6144, 1 },
-		{ 2049, 2048, 3 }, { 1001, 1000, 7 }, { 6143, 6142, 2 }, { 0xfffe, 6144, 1 }, { 3, 2, 3072 },
-		{ 1, 2, 3072 },
+		{ 2048, 2048, 3 },   { 4096, 4096, 2 }, { 6144, 6144, 1 }, { 0xffff, 6144, 1 },
+		{ 0, 6144, 1 },      { 2049, 2048, 3 }, { 1001, 1000, 7 }, { 6143, 6142, 2 },
+		{ 0xfffe, 6144, 1 }, { 3, 2, 3072 },    { 1, 2, 3072 },
 	};
 	struct fixture *f = fixture_new(5);
 	uint8_t data[3 * 2048];
@@ -926,7 +930,7 @@ static void random_access_does_no_harm(void **state)
 	srand(3);
 	for (unsigned i = 0; i < 400000; i++) {
 		static const uint8_t opcodes[] = { 0xa0, 0xa0, 0x20, 0x24, 0x25, 0x30, 0x35, 0xc4, 0xc5, 0xc6, 0xc8,
-						   0xca, 0xec, 0xa1, 0x08, 0x06, 0x90, 0xe7, 0xef, 0x91, 0xb0 };
+			                           0xca, 0xec, 0xa1, 0x08, 0x06, 0x90, 0xe7, 0xef, 0x91, 0xb0 };
 		uint16_t port = random_port(f), base = rand() % 2 ? PRIMARY : SECONDARY;
 		unsigned size = 1u << rand() % 3;
 		uint32_t value = rand() % 2 ? (uint32_t)rand() % 16 : (uint32_t)rand() * 2654435761u;
@@ -937,7 +941,7 @@ static void random_access_does_no_harm(void **state)
 			break;
 		case 1:
 			set_prd(f, (unsigned)rand() % 64, value % (FAKE_RAM_SIZE + 4096), (uint32_t)rand(),
-				rand() % 4 == 0);
+			        rand() % 4 == 0);
 			start_bus_master(f, f->bm + 8 * (rand() % 2), rand() % 2);
 			break;
 		case 2:
@@ -953,7 +957,8 @@ static void random_access_does_no_harm(void **state)
 				fake_block_insert(f->blocks[2], rand() % 3 ? CD_SECTORS * 2048 : 0);
 			out(f, CONTROL(base), rand() % 8 ? 0 : 4);
 			break;
-		case 5: case 6:
+		case 5:
+		case 6:
 			fake_in(f->board, port, size);
 			break;
 		default:

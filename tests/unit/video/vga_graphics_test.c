@@ -141,8 +141,8 @@ static void cga_modes_interleave_two_banks(void **state)
 	struct rig *g = *state;
 
 	set_mode(g, &mode_4);
-	poke(g, 0xb8000, 0x1b); /* 0 1 2 3 */
-	poke(g, 0xb8001, 0xe4); /* 3 2 1 0 */
+	poke(g, 0xb8000, 0x1b);      /* 0 1 2 3 */
+	poke(g, 0xb8001, 0xe4);      /* 3 2 1 0 */
 	poke(g, 0xba000 + 80, 0xc0); /* line 3 */
 	refresh(g);
 	assert_int_equal(g->screen.width, 640);

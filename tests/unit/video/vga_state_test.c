@@ -17,16 +17,23 @@ static void random_access(struct rig *g, uint32_t *seed)
 	uint32_t what = next_random(seed), where = next_random(seed), value = next_random(seed);
 
 	switch (what % 16) {
-	case 0: case 1: case 2: case 3:
+	case 0:
+	case 1:
+	case 2:
+	case 3:
 		fake_out(g->f, (uint16_t)(0x3b0 + where % 0x30), 1 + value % 2, value >> 4);
 		break;
-	case 4: case 5: /* an index that exists, so that the data counts */
+	case 4:
+	case 5: /* an index that exists, so that the data counts */
 		fake_outw(g->f, index_ports[where % 4], (uint16_t)(value << 8 | (where >> 4) % 26));
 		break;
-	case 6: case 7:
+	case 6:
+	case 7:
 		vbe(g, where % 12, (uint16_t)(value >> (where >> 8) % 16));
 		break;
-	case 8: case 9: case 10:
+	case 8:
+	case 9:
+	case 10:
 		poke32(g, 0xa0000 + where % 0x1fffd, value);
 		break;
 	case 11:
@@ -224,10 +231,42 @@ static void impossible_values_are_refused_and_harmless(void **state)
 		size_t at;
 		uint8_t value;
 	} rows[] = {
-		{ "\x0d" "dac_component", 0, 3 }, { "\x09" "dac_state", 0, 1 }, { "\x0a" "attr_index", 0, 0x40 },
-		{ "\x03" "seq", 0, 0xff },	  { "\x02" "gc", 4, 0x04 },	{ "\x04" "attr", 0x14, 0x10 },
-		{ "\x07" "vbe_bpp", 0, 12 },	  { "\x08" "vbe_xres", 1, 0xff }, { "\x08" "vbe_yres", 1, 0xff },
-		{ "\x08" "vbe_bank", 1, 0xff },	  { "\x06" "vbe_id", 0, 0 },	{ "\x04" "misc", 0, 0x10 },
+		{ "\x0d"
+		  "dac_component",
+		  0, 3 },
+		{ "\x09"
+		  "dac_state",
+		  0, 1 },
+		{ "\x0a"
+		  "attr_index",
+		  0, 0x40 },
+		{ "\x03"
+		  "seq",
+		  0, 0xff },
+		{ "\x02"
+		  "gc",
+		  4, 0x04 },
+		{ "\x04"
+		  "attr",
+		  0x14, 0x10 },
+		{ "\x07"
+		  "vbe_bpp",
+		  0, 12 },
+		{ "\x08"
+		  "vbe_xres",
+		  1, 0xff },
+		{ "\x08"
+		  "vbe_yres",
+		  1, 0xff },
+		{ "\x08"
+		  "vbe_bank",
+		  1, 0xff },
+		{ "\x06"
+		  "vbe_id",
+		  0, 0 },
+		{ "\x04"
+		  "misc",
+		  0, 0x10 },
 	};
 	struct rig *g = rig_new(256u << 10);
 

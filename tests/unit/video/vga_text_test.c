@@ -29,7 +29,7 @@ static int teardown(void **state)
 }
 
 static void assert_cell(struct rig *g, unsigned column, unsigned row, unsigned line, unsigned dots9, uint8_t front,
-			uint8_t back)
+                        uint8_t back)
 {
 	for (unsigned x = 0; x < 9; x++) {
 		uint32_t expected = test_color(dots9 >> (8 - x) & 1 ? front : back);

@@ -262,9 +262,9 @@ static void vmx_resolves_relative_names_and_takes_its_name_from_the_file(void **
 
 	write_disk(memory, "sub/d.img", MEBIBYTE, 0, 7);
 	a = open_text(memory, "box.vmx",
-		      "memsize = 64\nide0:0.present = TRUE\nide0:0.fileName = \"sub\\d.img\"\n"
-		      "ide0:1.present = TRUE\nide0:1.fileName = \"gone.img\"\nide1:0.present = TRUE\n"
-		      "ide1:0.deviceType = \"cdrom-raw\"\n");
+	              "memsize = 64\nide0:0.present = TRUE\nide0:0.fileName = \"sub\\d.img\"\n"
+	              "ide0:1.present = TRUE\nide0:1.fileName = \"gone.img\"\nide1:0.present = TRUE\n"
+	              "ide1:0.deviceType = \"cdrom-raw\"\n");
 	assert_string_equal(a->name, "box");
 	assert_int_equal(first_byte(a, "ide0:0"), 7);
 	{
@@ -390,8 +390,8 @@ static void fingerprint_of_a_vmx_ignores_its_text(void **state)
 		"memsize = 64\nide0:0.present=1\nide0:0.fileName=x.img\nide0:1.present=1\nide0:1.fileName=y.img\n"));
 	fingerprint(memory, "a.vmx", before);
 	appliance_free(open_text(memory, "a.vmx",
-				 "memsize = 128\n displayName = z\nide0:0.present=1\nide0:0.fileName=y.img\n"
-				 "ide1:0.present=1\nide1:0.fileName=x.img\n"));
+	                         "memsize = 128\n displayName = z\nide0:0.present=1\nide0:0.fileName=y.img\n"
+	                         "ide1:0.present=1\nide1:0.fileName=x.img\n"));
 	fingerprint(memory, "a.vmx", after);
 	assert_string_equal(before, after);
 }
@@ -623,7 +623,7 @@ static struct appliance *container_appliance(struct test_memory *memory, unsigne
 	write_disk(memory, "box.ova", 3 * MEBIBYTE, MEBIBYTE, 0x77);
 	a->source = test_memory_open(memory, "box.ova");
 	a->outer = &memory->files;
-	a->inner = (struct files) { .open = open_member, .context = a };
+	a->inner = (struct files){ .open = open_member, .context = a };
 	a->container = freed;
 	a->container_free = count_free;
 	a->origin = ORIGIN_VIRTUALBOX;
@@ -729,7 +729,7 @@ static void corpus_texts_are_described_as_expected(void **state)
 		a = describe(text, length, corpus[i].file);
 		for (unsigned j = 0; j < a->remark_count; j++)
 			print_message("%s:%u: %s: %s\n", corpus[i].file, a->remarks[j].line, a->remarks[j].subject,
-				      a->remarks[j].text);
+			              a->remarks[j].text);
 		assert_string_equal(a->name, corpus[i].name);
 		assert_int_equal(a->memory, 2048ull * MEBIBYTE);
 		assert_int_equal(a->drive_count, corpus[i].drives);

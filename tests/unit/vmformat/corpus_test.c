@@ -100,7 +100,7 @@ static void summarise(const struct appliance *a, char *to, size_t room)
 	FILE *out = fmemopen(to, room, "w");
 
 	fprintf(out, "%u CPU %llu MB %s %s |", a->cpus, (unsigned long long)a->memory >> 20,
-		a->firmware == FIRMWARE_EFI ? "efi" : "bios", origins[a->origin]);
+	        a->firmware == FIRMWARE_EFI ? "efi" : "bios", origins[a->origin]);
 	for (int disks = 1; disks >= 0; disks--) {
 		for (unsigned i = 0; i < a->drive_count; i++) {
 			char name[32];

@@ -42,7 +42,7 @@ static int run_in(const struct test_dir *dir, const char *const *arguments)
 
 static void need_program(struct test_dir *dir, const char *program)
 {
-	if (run_in(dir, (const char *const[]) { program, "--version", NULL }) != 127)
+	if (run_in(dir, (const char *const[]){ program, "--version", NULL }) != 127)
 		return;
 	test_dir_free(dir); /* skip() does not return */
 	print_message("SKIPPED: %s is not installed\n", program);
@@ -89,7 +89,7 @@ static void check_same(struct test_dir *dir, const char *raw_name, struct disk *
 		assert_int_equal(disk_read(disk, at, found, length), 0);
 		if (memcmp(found, expected, length) != 0)
 			fail_msg("%s differs between bytes %llu and %llu", disk->name, (unsigned long long)at,
-				 (unsigned long long)(at + length));
+			         (unsigned long long)(at + length));
 	}
 	file_close(&raw);
 }
@@ -108,9 +108,9 @@ static void check_opens_same(struct test_dir *dir, const char *raw_name, const c
 
 static void convert(struct test_dir *dir, const char *raw_name, const char *name, const char *options)
 {
-	assert_int_equal(run_in(dir, (const char *const[]) { "qemu-img", "convert", "-f", "raw", "-O", "vmdk", "-o",
-							     options, raw_name, name, NULL }),
-			 0);
+	assert_int_equal(run_in(dir, (const char *const[]){ "qemu-img", "convert", "-f", "raw", "-O", "vmdk", "-o",
+	                                                    options, raw_name, name, NULL }),
+	                 0);
 }
 
 /*
@@ -206,9 +206,9 @@ static void vmdk_snapshot_of_the_judge_is_refused(void **state)
 	need_program(&dir, "qemu-img");
 	make_raw(&dir, "raw.img", sizes[1], 1);
 	convert(&dir, "raw.img", "base.vmdk", "subformat=monolithicSparse");
-	assert_int_equal(run_in(&dir, (const char *const[]) { "qemu-img", "create", "-f", "vmdk", "-b", "base.vmdk",
-							      "-F", "vmdk", "child.vmdk", NULL }),
-			 0);
+	assert_int_equal(run_in(&dir, (const char *const[]){ "qemu-img", "create", "-f", "vmdk", "-b", "base.vmdk",
+	                                                     "-F", "vmdk", "child.vmdk", NULL }),
+	                 0);
 	file = test_dir_open(&dir, "child.vmdk");
 	assert_int_equal(disk_open(&file, &dir.files, &disk, &e), -ENOTSUP);
 	assert_non_null(strstr(e.text, "a snapshot of \"base.vmdk\""));
@@ -247,7 +247,7 @@ static void vmdk_of_the_judge_cut_anywhere_is_never_read_wrongly(void **state)
 				continue;
 			}
 			assert_true(disk_read(disk, 0, found, sizeof(found)) < 0 ||
-				    memcmp(found, expected, sizeof(found)) == 0);
+			            memcmp(found, expected, sizeof(found)) == 0);
 			disk_close(disk);
 		}
 		file_close(&file);
@@ -266,9 +266,9 @@ static void iso_label_is_what_its_judge_wrote(void **state)
 	test_dir_init(&dir);
 	need_program(&dir, "xorriso");
 	test_dir_write(&dir, "content", "x", 1);
-	assert_int_equal(run_in(&dir, (const char *const[]) { "xorriso", "-as", "mkisofs", "-J", "-V", "Judge 12 amd64",
-							      "-o", "disc.iso", "content", NULL }),
-			 0);
+	assert_int_equal(run_in(&dir, (const char *const[]){ "xorriso", "-as", "mkisofs", "-J", "-V", "Judge 12 amd64",
+	                                                     "-o", "disc.iso", "content", NULL }),
+	                 0);
 	file = test_dir_open(&dir, "disc.iso");
 	assert_int_equal(disk_open(&file, &dir.files, &disk, NULL), 0);
 	assert_string_equal(disk->format->name, "iso");

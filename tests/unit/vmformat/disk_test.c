@@ -32,7 +32,7 @@ static int table_map(struct disk *disk, uint64_t offset, uint64_t length, struct
 		x++;
 	if (!x->end)
 		return -EIO;
-	*ret_extent = (struct disk_extent) {
+	*ret_extent = (struct disk_extent){
 		.kind = x->kind,
 		.length = MIN(length, x->end - offset),
 		.fd = t->fd,
@@ -73,7 +73,7 @@ static struct disk *table_disk(const struct table_extent *extents, uint64_t sect
 	struct table_disk *t = calloc(1, sizeof(*t)); /* its disk comes first: disk_close() frees all of it */
 
 	assert_non_null(t);
-	t->disk = (struct disk) { .format = &table_format, .capacity = sectors * DISK_SECTOR, .parent = parent };
+	t->disk = (struct disk){ .format = &table_format, .capacity = sectors * DISK_SECTOR, .parent = parent };
 	t->extents = extents;
 	t->fd = -1;
 	return &t->disk;
@@ -242,7 +242,7 @@ static void disk_opened_as_raw_is_raw_whatever_a_guest_wrote(void **state)
 	assert_memory_equal(found, "KDMV", 4);
 	disk_close(disk);
 	check_refused("a.img", bytes, sizeof(bytes), -ENOTSUP,
-		      "version 0 of the VMDK format"); /* the user's word is content */
+	              "version 0 of the VMDK format"); /* the user's word is content */
 }
 
 static void disk_opened_as_an_unknown_format_is_an_error(void **state)

@@ -189,7 +189,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(every_digest_and_spacing_is_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(names_with_brackets_and_signs_are_whole, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_wrong_digest_names_its_file_and_the_next_is_checked, set_up,
-						tear_down),
+		                                tear_down),
 		cmocka_unit_test_setup_teardown(a_missing_file_is_an_error_and_the_next_is_checked, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_step_reads_no_more_than_its_budget, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(faults_name_their_line, set_up, tear_down),

@@ -65,7 +65,7 @@ static int tear_down(void **state)
 }
 
 static int try_open(struct test_memory *memory, const char *text, size_t length, struct appliance **ret,
-		    struct error *e)
+                    struct error *e)
 {
 	struct file file;
 	int r;
@@ -129,15 +129,15 @@ static void a_machine_is_described_by_its_items(void **state)
 		*state,
 		MACHINE(ITEM(1, 3, QUANTITY(4, "hertz * 10^6") "<vmw:CoresPerSocket>2</vmw:CoresPerSocket>") ITEM(
 			2, 4, QUANTITY(2048, "byte * 2^20")) ITEM(3, 6, SUBTYPE("VirtualSCSI") ADDRESS(1))
-				ITEM(4, 20, SUBTYPE("vmware.sata.ahci") ADDRESS(0))
-					ITEM(5, 17, ON(3, 2) HOST("ovf:/disk/d1")) ITEM(6, 15,
-											ON(4, 3) HOST("ovf:/file/iso"))
-						ITEM(7, 10,
-						     SUBTYPE("VmxNet3") "<rasd:Address>00-50-56-AA-BB-CC</rasd:Address>"
-									"<rasd:AutomaticAllocation>false</"
-									"rasd:AutomaticAllocation>") ITEM(8, 14, "")
-							ITEM(9, 23, "") ITEM(10, 21, "")
-								ITEM(11, 1, SUBTYPE("vmware.soundcard.hdaudio"))));
+	                        ITEM(4, 20, SUBTYPE("vmware.sata.ahci") ADDRESS(0))
+	                                ITEM(5, 17, ON(3, 2) HOST("ovf:/disk/d1")) ITEM(6, 15,
+	                                                                                ON(4, 3) HOST("ovf:/file/iso"))
+	                                        ITEM(7, 10,
+	                                             SUBTYPE("VmxNet3") "<rasd:Address>00-50-56-AA-BB-CC</rasd:Address>"
+	                                                                "<rasd:AutomaticAllocation>false</"
+	                                                                "rasd:AutomaticAllocation>") ITEM(8, 14, "")
+	                                                ITEM(9, 23, "") ITEM(10, 21, "")
+	                                                        ITEM(11, 1, SUBTYPE("vmware.soundcard.hdaudio"))));
 
 	assert_string_equal(a->name, "vm");
 	assert_int_equal(a->origin, ORIGIN_VMWARE);
@@ -188,7 +188,7 @@ static void units_of_memory_are_understood(void **state)
 		char text[4096];
 
 		snprintf(text, sizeof(text), "%s<Item><rasd:ResourceType>4</rasd:ResourceType>%s</Item>%s",
-			 HEAD SYSTEM HARDWARE, cases[i].item, TAIL);
+		         HEAD SYSTEM HARDWARE, cases[i].item, TAIL);
 		a = open_text(*state, text);
 		if (a->memory != cases[i].mebibytes * MEBIBYTE)
 			fail_msg("%s is %llu MiB", cases[i].item, (unsigned long long)(a->memory / MEBIBYTE));
@@ -239,17 +239,17 @@ static void models_are_chosen_from_lists_in_any_case(void **state)
 
 static void all_spellings_of_a_host_resource_find_the_disk(void **state)
 {
-	static const char *const spellings[] = { "ovf:/disk/d1", "ovf://disk/d1", "/disk/d1",	"disk/d1",
-						 "OVF:/disk/d1", "ovf:/file/f1",  " /disk/d1 ", "file/f1" };
+	static const char *const spellings[] = { "ovf:/disk/d1", "ovf://disk/d1", "/disk/d1",   "disk/d1",
+		                                 "OVF:/disk/d1", "ovf:/file/f1",  " /disk/d1 ", "file/f1" };
 
 	for (size_t i = 0; i < ARRAY_SIZE(spellings); i++) {
 		struct appliance *a;
 		char text[4096];
 
 		snprintf(text, sizeof(text), "%s" HOST("%s") "</Item>%s",
-			 HEAD DISK_REFERENCES DISKS SYSTEM HARDWARE ITEM(
+		         HEAD DISK_REFERENCES DISKS SYSTEM HARDWARE ITEM(
 				 1, 5, "") "<Item><rasd:ResourceType>17</rasd:ResourceType>" ON(1, 0),
-			 spellings[i], TAIL);
+		         spellings[i], TAIL);
 		a = open_text(*state, text);
 		assert_file(a, "ide0:0", "one.img");
 		appliance_free(a);
@@ -261,8 +261,8 @@ static void missing_and_taken_addresses_are_given_in_order(void **state)
 	struct appliance *a = open_text(
 		*state,
 		MACHINE(ITEM(1, 6, "") ITEM(2, 6, "") ITEM(3, 17, "<rasd:Parent>1</rasd:Parent>" HOST("/disk/d1"))
-				ITEM(4, 17, ON(1, 0) HOST("/disk/d2")) ITEM(5, 17, ON(1, 7) HOST("/disk/blank"))
-					ITEM(6, 15, ON(2, 99)) ITEM(7, 15, "")));
+	                        ITEM(4, 17, ON(1, 0) HOST("/disk/d2")) ITEM(5, 17, ON(1, 7) HOST("/disk/blank"))
+	                                ITEM(6, 15, ON(2, 99)) ITEM(7, 15, "")));
 
 	assert_file(a, "scsi0:0", "one.img");
 	assert_file(a, "scsi0:1", "two.img");
@@ -278,8 +278,8 @@ static void one_ide_adapter_may_have_four_drives(void **state)
 {
 	struct appliance *a =
 		open_text(*state, MACHINE(ITEM(1, 5, "") ITEM(2, 17, ON(1, 2) HOST("/disk/d1"))
-						  ITEM(3, 17, ON(1, 1) HOST("/disk/d2")) ITEM(4, 15, ON(1, 0))
-							  ITEM(5, 15, ON(1, 3)) ITEM(6, 15, ON(1, 4))));
+	                                          ITEM(3, 17, ON(1, 1) HOST("/disk/d2")) ITEM(4, 15, ON(1, 0))
+	                                                  ITEM(5, 15, ON(1, 3)) ITEM(6, 15, ON(1, 4))));
 
 	assert_file(a, "ide1:0", "one.img");
 	assert_file(a, "ide0:1", "two.img");
@@ -305,7 +305,7 @@ static void what_is_not_played_is_a_remark(void **state)
 	struct appliance *a = open_text(
 		*state,
 		MACHINE("<Item ovf:required='false'><rasd:ElementName>tpm</rasd:ElementName><rasd:ResourceType>1"
-			"</rasd:ResourceType>" SUBTYPE("vmware.vtpm") "</Item>" ITEM(
+	                "</rasd:ResourceType>" SUBTYPE("vmware.vtpm") "</Item>" ITEM(
 				2, 22, "") "<Item><rasd:ElementName>what</rasd:ElementName></Item>"));
 
 	assert_remark(a, "vmware.vtpm is not part of the machine");
@@ -323,8 +323,7 @@ static void only_items_of_the_default_configuration_count(void **state)
 		*state, HEAD
 		"<DeploymentOptionSection><Configuration ovf:id='small'/><Configuration ovf:id='big' "
 		"ovf:default='true'/>"
-		"</DeploymentOptionSection>" SYSTEM HARDWARE
-		"<Item "
+		"</DeploymentOptionSection>" SYSTEM HARDWARE "<Item "
 		"ovf:configuration='small'><rasd:InstanceID>1</rasd:InstanceID><rasd:ResourceType>3</rasd:ResourceType>"
 		"<rasd:VirtualQuantity>2</rasd:VirtualQuantity></Item>"
 		"<Item ovf:configuration='medium big'><rasd:InstanceID>1</rasd:InstanceID><rasd:ResourceType>3"
@@ -340,11 +339,11 @@ static void bounds_are_not_values(void **state)
 {
 	struct appliance *a = open_text(
 		*state, MACHINE("<Item ovf:bound='min'><rasd:ResourceType>3</rasd:ResourceType><rasd:VirtualQuantity>2"
-				"</rasd:VirtualQuantity></Item><Item "
-				"ovf:bound='normal'><rasd:ResourceType>3</rasd:ResourceType>"
-				"<rasd:VirtualQuantity>3</rasd:VirtualQuantity></Item><Item "
-				"ovf:bound='max'><rasd:ResourceType>3"
-				"</rasd:ResourceType><rasd:VirtualQuantity>9</rasd:VirtualQuantity></Item>"));
+	                        "</rasd:VirtualQuantity></Item><Item "
+	                        "ovf:bound='normal'><rasd:ResourceType>3</rasd:ResourceType>"
+	                        "<rasd:VirtualQuantity>3</rasd:VirtualQuantity></Item><Item "
+	                        "ovf:bound='max'><rasd:ResourceType>3"
+	                        "</rasd:ResourceType><rasd:VirtualQuantity>9</rasd:VirtualQuantity></Item>"));
 
 	assert_int_equal(a->cpus, 3);
 	appliance_free(a);
@@ -419,9 +418,9 @@ static void guest_systems_get_the_names_of_a_vmx(void **state)
 		char text[4096];
 
 		snprintf(text, sizeof(text),
-			 "%s<OperatingSystemSection %s><Description>Plan 9</Description>"
-			 "</OperatingSystemSection>%s",
-			 HEAD SYSTEM, cases[i].attributes, HARDWARE TAIL);
+		         "%s<OperatingSystemSection %s><Description>Plan 9</Description>"
+		         "</OperatingSystemSection>%s",
+		         HEAD SYSTEM, cases[i].attributes, HARDWARE TAIL);
 		a = open_text(*state, text);
 		assert_string_equal(a->guest_os, cases[i].guest);
 		appliance_free(a);
@@ -437,13 +436,13 @@ static void settings_of_vmware_are_applied_or_remarked(void **state)
 			"<vmw:Config ovf:required='false' "
 			"vmw:key='slotInfo.pciSlotNumber' vmw:value='33'/><vmw:Config vmw:key='wakeOnLanEnabled' "
 			"vmw:value='true'/>") "<vmw:Config vmw:key='firmware' vmw:value='efi'/><vmw:Config "
-					      "vmw:key='nestedHVEnabled' vmw:value='false'/>"
-					      "<vmw:Config vmw:key='flags.vbsEnabled' vmw:value='true'/>"
-					      "<vmw:ExtraConfig vmw:key='cpuid.coresPerSocket' vmw:value='2'/>"
-					      "<vmw:ExtraConfig vmw:key='scsi0.pciSlotNumber' vmw:value='16'/>"
-					      "<vmw:ExtraConfig vmw:key='tools.syncTime' vmw:value='TRUE'/>"
-					      "<vmw:ExtraConfig vmw:key='serial9.fileName' vmw:value='/etc/passwd'/>"
-					      "<vmw:ExtraConfig vmw:key='displayName' vmw:value='not this'/>"));
+	                                      "vmw:key='nestedHVEnabled' vmw:value='false'/>"
+	                                      "<vmw:Config vmw:key='flags.vbsEnabled' vmw:value='true'/>"
+	                                      "<vmw:ExtraConfig vmw:key='cpuid.coresPerSocket' vmw:value='2'/>"
+	                                      "<vmw:ExtraConfig vmw:key='scsi0.pciSlotNumber' vmw:value='16'/>"
+	                                      "<vmw:ExtraConfig vmw:key='tools.syncTime' vmw:value='TRUE'/>"
+	                                      "<vmw:ExtraConfig vmw:key='serial9.fileName' vmw:value='/etc/passwd'/>"
+	                                      "<vmw:ExtraConfig vmw:key='displayName' vmw:value='not this'/>"));
 
 	assert_int_equal(a->firmware, FIRMWARE_EFI);
 	assert_int_equal(a->cores_per_socket, 2);
@@ -539,7 +538,7 @@ static void an_odd_uuid_is_a_remark(void **state)
 {
 	struct appliance *a =
 		open_text(*state, HEAD SYSTEM "<vbox:Machine uuid='{cab1600e-df75-47c2-a237-cfb10215b42b4}'>"
-					      "<Hardware/></vbox:Machine></VirtualSystem></Envelope>");
+	                                      "<Hardware/></vbox:Machine></VirtualSystem></Envelope>");
 
 	assert_string_equal(a->uuid, "");
 	assert_remark(a, "is not 32 hexadecimal digits");
@@ -566,7 +565,7 @@ static void files_that_cannot_be_played_are_refused_in_words(void **state)
 		char text[4096];
 
 		snprintf(text, sizeof(text), "%s<References>%s</References>%s", HEAD, cases[i].references,
-			 DISKS SYSTEM HARDWARE ITEM(1, 6, "") ITEM(2, 17, ON(1, 0) HOST("/disk/d1")) TAIL);
+		         DISKS SYSTEM HARDWARE ITEM(1, 6, "") ITEM(2, 17, ON(1, 0) HOST("/disk/d1")) TAIL);
 		assert_fails(*state, text, cases[i].code, cases[i].words);
 	}
 	assert_fails(*state, MACHINE(ITEM(1, 17, HOST("/disk/nothing"))), -EINVAL, "names \"/disk/nothing\"");
@@ -610,7 +609,7 @@ static void the_manifest_beside_it_is_found(void **state)
 static void faults_name_line_and_column(void **state)
 {
 	assert_fails(*state, "<?xml version='1.0'?>\n<Envelope>\n  <A></B>\n</Envelope>", -EINVAL,
-		     "vm.ovf, line 3, column ");
+	             "vm.ovf, line 3, column ");
 	assert_fails(*state, "<Envelope>\n<References>", -EINVAL, "the download was probably interrupted");
 	assert_fails(*state, "<Envelope/>", -EINVAL, "no machine is described");
 	assert_fails(*state, "<A xmlns='http://schemas.dmtf.org/ovf/envelope/1'/>", -EINVAL, "not an Envelope");
@@ -621,7 +620,7 @@ static void faults_name_line_and_column(void **state)
 static void document_types_are_refused(void **state)
 {
 	assert_fails(*state, "<!DOCTYPE Envelope [<!ENTITY a 'aaaaaaaa'><!ENTITY b '&a;&a;'>]><Envelope>&b;</Envelope>",
-		     -EINVAL, "document type");
+	             -EINVAL, "document type");
 	assert_fails(*state, "<!DOCTYPE Envelope SYSTEM 'file:///etc/passwd'><Envelope/>", -EINVAL, "document type");
 	assert_fails(*state, "<Envelope>&b;</Envelope>", -EINVAL, "line 1");
 }

@@ -340,8 +340,8 @@ static void overlay_opens_read_only_for_a_dump(void **state)
 	make_overlay(&rig);
 	base = rig_open_base(&rig);
 	assert_int_equal(qcow2_overlay_open(open(rig.overlay_path, O_RDONLY | O_CLOEXEC), "x", base, "0123456789abcdef",
-					    &overlay, &e),
-			 0);
+	                                    &overlay, &e),
+	                 0);
 	assert_reads(overlay, 0, 0x11, CLUSTER);
 	assert_int_equal(qcow2_write_begin(overlay, 0, 512, &w), -EROFS);
 	assert_int_equal(qcow2_zero(overlay, 0, CLUSTER), -EROFS);
@@ -408,7 +408,7 @@ static void overlay_survives_a_rescue_by_qemu_img(void **state)
 	RIG_NEEDS_QEMU_IMG();
 	make_overlay(&rig);
 	snprintf(command, sizeof(command), "qemu-img rebase -u -f qcow2 -F raw -b %s %s", rig.base_path,
-		 rig.overlay_path);
+	         rig.overlay_path);
 	assert_int_equal(system(command), 0);
 	overlay = rig_open(&rig);
 	assert_reads(overlay, 0, 0x11, CLUSTER);

@@ -41,7 +41,7 @@ TEST_FILE_HELPER struct file test_file(const char *name, const void *bytes, size
 
 /* A struct files for texts that name nothing: every name is missing. */
 TEST_FILE_HELPER int test_no_files_open(const struct files *files, const char *name, struct file *ret_file,
-					struct error *e)
+                                        struct error *e)
 {
 	(void)files;
 	(void)ret_file;
@@ -72,7 +72,7 @@ TEST_FILE_HELPER int test_memory_fd(struct test_memory *memory, const char *name
 }
 
 TEST_FILE_HELPER int test_memory_files_open(const struct files *files, const char *name, struct file *ret_file,
-					    struct error *e)
+                                            struct error *e)
 {
 	struct test_memory *memory = files->context;
 	int fd = test_memory_fd(memory, name);
@@ -86,7 +86,7 @@ TEST_FILE_HELPER int test_memory_files_open(const struct files *files, const cha
 TEST_FILE_HELPER void test_memory_init(struct test_memory *memory)
 {
 	memset(memory, 0, sizeof(*memory));
-	memory->files = (struct files) { .open = test_memory_files_open, .context = memory };
+	memory->files = (struct files){ .open = test_memory_files_open, .context = memory };
 }
 
 /* Adds a file, or writes over the one of that name from byte 0 (without cutting it). */
@@ -137,7 +137,7 @@ struct test_dir {
 };
 
 TEST_FILE_HELPER int test_dir_files_open(const struct files *files, const char *name, struct file *ret_file,
-					 struct error *e)
+                                         struct error *e)
 {
 	const struct test_dir *dir = files->context;
 	struct open_how how = {
@@ -160,11 +160,11 @@ TEST_FILE_HELPER void test_dir_init(struct test_dir *dir)
 	const char *parent = getenv("TMPDIR");
 
 	snprintf(dir->path, sizeof(dir->path), "%s/vitrine-test-XXXXXX",
-		 parent && strlen(parent) < 32 ? parent : "/tmp");
+	         parent && strlen(parent) < 32 ? parent : "/tmp");
 	assert_non_null(mkdtemp(dir->path));
 	dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	assert_true(dir->fd >= 0);
-	dir->files = (struct files) { .open = test_dir_files_open, .context = dir };
+	dir->files = (struct files){ .open = test_dir_files_open, .context = dir };
 }
 
 /* Creates the file (cut first if it exists). */

@@ -48,7 +48,7 @@ TEST_VMDK_HELPER void test_sparse_init(struct test_sparse *t, uint64_t capacity,
 {
 	uint8_t *header;
 
-	*t = (struct test_sparse) { .capacity = capacity, .grain = grain, .gd = TEST_VMDK_GD };
+	*t = (struct test_sparse){ .capacity = capacity, .grain = grain, .gd = TEST_VMDK_GD };
 	t->tables = (uint32_t)((capacity + grain * 512 - 1) / (grain * 512));
 	test_sparse_append(t, TEST_VMDK_GD + (t->tables * 4 + 511) / 512 * 512 + t->tables * 2048);
 	header = t->bytes;
@@ -98,7 +98,7 @@ TEST_VMDK_HELPER size_t test_sparse_add(struct test_sparse *t, uint32_t grain, c
 
 /* Appends a compressed grain of `length` bytes and links it. Returns the byte offset of its marker. */
 TEST_VMDK_HELPER size_t test_sparse_add_packed(struct test_sparse *t, uint32_t grain, const uint8_t *content,
-					       size_t length)
+                                               size_t length)
 {
 	struct libdeflate_compressor *deflate = libdeflate_alloc_compressor(6);
 	size_t bound = libdeflate_zlib_compress_bound(deflate, length), size, at;

@@ -150,8 +150,8 @@ static void descriptor_of_a_snapshot_is_refused_in_words(void **state)
 {
 	(void)state;
 	check_refused("version=1\nparentCID=12345678\nparentFileNameHint=\"base.vmdk\"\nRW 1 SPARSE \"x\"", -ENOTSUP,
-		      "a.vmdk, line 2: this disk has only what changed since a snapshot of \"base.vmdk\". Vitrine "
-		      "plays whole");
+	              "a.vmdk, line 2: this disk has only what changed since a snapshot of \"base.vmdk\". Vitrine "
+	              "plays whole");
 	check_refused("parentCID=12345678\n", -ENOTSUP, "a snapshot of \"another disk\"");
 	check_refused("\n\nparentFileNameHint=\"b.vmdk\"\n", -ENOTSUP, "line 3");
 }
@@ -296,7 +296,7 @@ static void descriptor_is_told_by_its_first_comment(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++)
 		assert_int_equal(vmdk_descriptor_probe((const uint8_t *)cases[i].text, strlen(cases[i].text)),
-				 cases[i].is);
+		                 cases[i].is);
 }
 
 int main(void)

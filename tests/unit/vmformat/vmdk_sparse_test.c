@@ -53,7 +53,7 @@ static void make_plain(struct fixture *f, uint32_t flags)
 	static const uint32_t grains[] = { 0, 1, 2, 600, 3, LAST_GRAIN };
 	uint8_t content[GRAIN_BYTES];
 
-	*f = (struct fixture) { 0 };
+	*f = (struct fixture){ 0 };
 	test_sparse_init(&f->t, CAPACITY, GRAIN, flags);
 	for (unsigned i = 0; i < ARRAY_SIZE(grains); i++) {
 		test_fill(content, sizeof(content), grains[i]);
@@ -66,7 +66,7 @@ static void make_packed(struct fixture *f)
 	static const uint32_t grains[] = { 0, 1, 600 };
 	uint8_t content[GRAIN_BYTES];
 
-	*f = (struct fixture) { 0 };
+	*f = (struct fixture){ 0 };
 	test_sparse_init(&f->t, CAPACITY, GRAIN, TEST_VMDK_COMPRESSED);
 	for (unsigned i = 0; i < ARRAY_SIZE(grains); i++) {
 		test_fill(content, sizeof(content), grains[i]);
@@ -564,7 +564,7 @@ static void check_spoilt(unsigned offset, uint32_t value)
 	assert_int_equal(open_extent(&f), 0);
 	extent = map(&f, GRAIN_BYTES, GRAIN_BYTES);
 	assert_int_equal(vmdk_sparse_unpack(&f.s, extent.unit_offset, extent.unit_key, found, extent.unit_length),
-			 -EIO);
+	                 -EIO);
 	check_unpacks(&f, 0, GRAIN_BYTES); /* the next one is fine */
 	close_extent(&f);
 	test_sparse_free(&f.t);
@@ -573,9 +573,9 @@ static void check_spoilt(unsigned offset, uint32_t value)
 static void vmdk_grain_marker_is_checked(void **state)
 {
 	(void)state;
-	check_spoilt(0, 0);		      /* the first sector of another grain */
-	check_spoilt(4, 1);		      /* its upper half */
-	check_spoilt(8, 0);		      /* a metadata marker */
+	check_spoilt(0, 0);                   /* the first sector of another grain */
+	check_spoilt(4, 1);                   /* its upper half */
+	check_spoilt(8, 0);                   /* a metadata marker */
 	check_spoilt(8, 2 * GRAIN_BYTES + 1); /* more than any compressor makes */
 	check_spoilt(8, UINT32_MAX);
 	check_spoilt(8, 20); /* the data ends too early */
@@ -622,7 +622,7 @@ static void vmdk_packed_grain_cut_by_the_end_of_the_file_is_an_error(void **stat
 	assert_int_equal(open_extent(&f), 0);
 	extent = map(&f, LAST_GRAIN * GRAIN_BYTES, 512);
 	assert_int_equal(vmdk_sparse_unpack(&f.s, extent.unit_offset, extent.unit_key, found, extent.unit_length),
-			 -EIO);
+	                 -EIO);
 	close_extent(&f);
 	f.t.size -= 10; /* and within the marker */
 	assert_int_equal(open_extent(&f), 0);

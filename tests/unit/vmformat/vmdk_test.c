@@ -52,7 +52,7 @@ static void check_refused(struct test_memory *m, const char *name, int code, con
 
 /* Writes a sparse extent with one grain, whose content is made from seed. */
 static void write_sparse(struct test_memory *m, const char *name, uint64_t sectors, uint32_t grain, uint32_t seed,
-			 uint32_t flags, const char *descriptor)
+                         uint32_t flags, const char *descriptor)
 {
 	uint8_t content[GRAIN_BYTES];
 	struct test_sparse t;
@@ -104,9 +104,9 @@ static void write_mixed(struct test_memory *m)
 	write_sparse(m, "mixed-s002.vmdk", 64, 7, 22, 0, NULL);
 	write_sparse(m, "mixed-s003.vmdk", 64, 2, 33, TEST_VMDK_COMPRESSED, NULL);
 	write_text(m, "mixed.vmdk",
-		   HEADING "createType=\"custom\"\nRW 8 FLAT \"mixed-flat.vmdk\" 3\nRW 16 ZERO\n"
-			   "RDONLY 64 SPARSE \"mixed-s002.vmdk\"\nRW 20 SPARSE \"mixed-s003.vmdk\"\n"
-			   "NOACCESS 8 FLAT \"secret\"\n");
+	           HEADING "createType=\"custom\"\nRW 8 FLAT \"mixed-flat.vmdk\" 3\nRW 16 ZERO\n"
+	                   "RDONLY 64 SPARSE \"mixed-s002.vmdk\"\nRW 20 SPARSE \"mixed-s003.vmdk\"\n"
+	                   "NOACCESS 8 FLAT \"secret\"\n");
 }
 
 static void check_mixed(struct disk *disk)
@@ -223,7 +223,7 @@ static void vmdk_sparse_piece_without_a_descriptor_asks_for_it(void **state)
 static void vmdk_names_that_only_look_like_pieces_open_alone(void **state)
 {
 	static const char *const names[] = { "disk-s01.vmdk",  "disks001.vmdk", "-s001.vmdk", "flat.vmdk",
-					     "disk-x001.vmdk", "disk-001.vmdk", ".vmdk",      "disk-s001.img" };
+		                             "disk-x001.vmdk", "disk-001.vmdk", ".vmdk",      "disk-s001.img" };
 
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++) {
@@ -248,7 +248,7 @@ static void vmdk_monolithic_opens_under_any_name(void **state)
 	(void)state;
 	test_memory_init(&m);
 	write_sparse(&m, "renamed.vmdk", 60, 3, 5, 0,
-		     HEADING "createType=\"monolithicSparse\"\nRW 60 SPARSE \"before.vmdk\"\n");
+	             HEADING "createType=\"monolithicSparse\"\nRW 60 SPARSE \"before.vmdk\"\n");
 	disk = open_disk(&m, "renamed.vmdk");
 	assert_int_equal(disk->capacity, 60 * 512);
 	check_grain(disk, 3 * GRAIN_BYTES, 5);
@@ -280,8 +280,8 @@ static void vmdk_snapshot_is_refused_in_words(void **state)
 	write_sparse(&m, "a-000001.vmdk", 60, 3, 5, 0, text);
 	write_text(&m, "b-000001.vmdk", text);
 	check_refused(&m, "a-000001.vmdk", -ENOTSUP,
-		      "a-000001.vmdk, line 2: this disk has only what changed since a snapshot "
-		      "of \"base.vmdk\". Vitrine plays whole disks only");
+	              "a-000001.vmdk, line 2: this disk has only what changed since a snapshot "
+	              "of \"base.vmdk\". Vitrine plays whole disks only");
 	check_refused(&m, "b-000001.vmdk", -ENOTSUP, "a snapshot of \"base.vmdk\"");
 	test_memory_free(&m);
 }
@@ -305,7 +305,7 @@ static void vmdk_missing_extent_names_descriptor_line_and_file(void **state)
 	write_mixed(&m);
 	write_text(&m, "lost.vmdk", HEADING "RW 16 ZERO\nRW 8 FLAT \"lost-f002.vmdk\" 0\n");
 	check_refused(&m, "lost.vmdk", -ENOENT,
-		      "lost.vmdk, line 6: \"lost-f002.vmdk\", a piece of this disk, is missing. Put all files");
+	              "lost.vmdk, line 6: \"lost-f002.vmdk\", a piece of this disk, is missing. Put all files");
 	test_memory_free(&m);
 }
 
@@ -394,8 +394,8 @@ static void vmdk_cut_flat_extent_says_so(void **state)
 	test_memory_resize(&m, "debian-flat.vmdk", 1000000000);
 	write_text(&m, "debian.vmdk", HEADING "RW 6250000 VMFS \"debian-flat.vmdk\"\n");
 	check_refused(&m, "debian.vmdk", -ENODATA,
-		      "debian-flat.vmdk ends after 1.0 of 3.2 GB; the download was probably "
-		      "interrupted. Download it again.");
+	              "debian-flat.vmdk ends after 1.0 of 3.2 GB; the download was probably "
+	              "interrupted. Download it again.");
 	test_memory_resize(&m, "debian-flat.vmdk", 3200000000);
 	disk_close(open_disk(&m, "debian.vmdk"));
 	write_text(&m, "debian.vmdk", HEADING "RW 6250000 FLAT \"debian-flat.vmdk\" 1\n");
@@ -412,7 +412,7 @@ static void vmdk_cut_sparse_disk_says_so(void **state)
 	write_sparse(&m, "a.vmdk", 4096, 500, 1, 0, HEADING);
 	test_memory_resize(&m, "a.vmdk", 15000);
 	check_refused(&m, "a.vmdk", -ENODATA,
-		      "a.vmdk ends after 15.0 of 17.4 KB; the download was probably interrupted");
+	              "a.vmdk ends after 15.0 of 17.4 KB; the download was probably interrupted");
 	test_memory_free(&m);
 }
 
@@ -425,7 +425,7 @@ static void vmdk_sparse_extent_smaller_than_declared_is_refused(void **state)
 	write_sparse(&m, "a-s001.vmdk", 64, 0, 1, 0, NULL);
 	write_text(&m, "a.vmdk", HEADING "RW 65 SPARSE \"a-s001.vmdk\"\n");
 	check_refused(&m, "a.vmdk", -EINVAL,
-		      "a.vmdk, line 5: 65 sectors of \"a-s001.vmdk\" are needed, but it has only 64");
+	              "a.vmdk, line 5: 65 sectors of \"a-s001.vmdk\" are needed, but it has only 64");
 	test_memory_free(&m);
 }
 

@@ -188,11 +188,11 @@ static void vmx_second_bytes_are_not_taken_for_escapes(void **state)
 {
 	(void)state;
 	assert_value(".encoding = \"Shift_JIS\"\nn = \"\x83|22\\x\"\n", "n",
-		     "\xe3\x83\x9d"
-		     "22\\x");
+	             "\xe3\x83\x9d"
+	             "22\\x");
 	assert_value(".encoding = \"GBK\"\nn = \"\x81|22\"\n", "n",
-		     "\xe4\xba\x85"
-		     "22");
+	             "\xe4\xba\x85"
+	             "22");
 }
 
 static void vmx_without_encoding_is_utf8_or_windows_1252(void **state)
@@ -205,11 +205,11 @@ static void vmx_without_encoding_is_utf8_or_windows_1252(void **state)
 static void vmx_undecodable_bytes_are_replaced_and_remarked(void **state)
 {
 	struct appliance *a = describe(".encoding = \"UTF-8\"\nmemsize = 64\ndisplayName = \"a\xff"
-				       "b\"\n");
+	                               "b\"\n");
 
 	(void)state;
 	assert_string_equal(a->name, "a\xef\xbf\xbd"
-				     "b");
+	                             "b");
 	assert_non_null(remark_on(a, "displayName"));
 	appliance_free(a);
 	a = describe(".encoding = \"KOI8-R\"\nmemsize = 64\ndisplayName = \"a\xff\"\n");
@@ -268,7 +268,7 @@ static void vmx_set_leaves_every_other_byte_alone(void **state)
 {
 	(void)state;
 	assert_set("\xef\xbb\xbf# top\r\n a=1 # one\r\nB\t= \"2\"  # two\r\n\r\n", "b", "3",
-		   "\xef\xbb\xbf# top\r\n a=1 # one\r\nB\t= \"3\"  # two\r\n\r\n");
+	           "\xef\xbb\xbf# top\r\n a=1 # one\r\nB\t= \"3\"  # two\r\n\r\n");
 	assert_set("a = 1 # one\nb = 2\n", "A", "x y", "a = \"x y\" # one\nb = 2\n");
 	assert_set("a = \nb = 2\n", "a", "1", "a = \"1\"\nb = 2\n");
 	assert_set("a = 1\na = 2\n", "a", "3", "a = 1\na = \"3\"\n");
@@ -295,7 +295,7 @@ static void vmx_set_keeps_the_encoding(void **state)
 
 	(void)state;
 	assert_set(".encoding = \"GBK\"\nn = \"\xd6\xd0\"\n", "m", "\xe6\x96\x87",
-		   ".encoding = \"GBK\"\nn = \"\xd6\xd0\"\nm = \"\xce\xc4\"\n");
+	           ".encoding = \"GBK\"\nn = \"\xd6\xd0\"\nm = \"\xce\xc4\"\n");
 	assert_set("n = \"\xe4\"\n", "m", "\xc3\xb6", "n = \"\xe4\"\nm = \"\xf6\"\n");
 	vmx = parse(".encoding = \"windows-1252\"\nn = 1\n");
 	assert_int_equal(vmx_set(vmx, "n", "\xe6\x96\x87", &e), -EILSEQ);
@@ -351,10 +351,10 @@ static void vmx_machine_fields_are_read(void **state)
 {
 	struct appliance *a =
 		describe("displayName = \"A |22b|22\"\nannotation = \"x|0Ay\"\nguestOS = \"debian10-64\"\n"
-			 "memsize = \"1024\"\nnumvcpus = 4\ncpuid.coresPerSocket = 2\nfirmware = \"EFI\"\n"
-			 "uuid.bios = \"56 4D 96 af e6 46 bd 86-5c 4d 65 4e 77 36 ef 31\"\n"
-			 "bios.bootOrder = \"CDROM, hdd,ethernet1,ethernet0\"\n"
-			 "sound.present = TRUE\nehci.present = TRUE\n");
+	                 "memsize = \"1024\"\nnumvcpus = 4\ncpuid.coresPerSocket = 2\nfirmware = \"EFI\"\n"
+	                 "uuid.bios = \"56 4D 96 af e6 46 bd 86-5c 4d 65 4e 77 36 ef 31\"\n"
+	                 "bios.bootOrder = \"CDROM, hdd,ethernet1,ethernet0\"\n"
+	                 "sound.present = TRUE\nehci.present = TRUE\n");
 
 	(void)state;
 	assert_string_equal(a->name, "A \"b\"");
@@ -376,7 +376,7 @@ static void vmx_machine_fields_are_read(void **state)
 static void vmx_bad_values_keep_the_default_and_are_remarked(void **state)
 {
 	struct appliance *a = describe("memsize = \"1022\"\nnumvcpus = \"many\"\ncpuid.coresPerSocket = 3\n"
-				       "firmware = \"coreboot\"\nuuid.bios = \"12\"\nbios.bootOrder = \"usb,hdd\"\n");
+	                               "firmware = \"coreboot\"\nuuid.bios = \"12\"\nbios.bootOrder = \"usb,hdd\"\n");
 
 	(void)state;
 	assert_int_equal(a->memory, 1024u << 20);
@@ -399,8 +399,8 @@ static void vmx_device_defaults_depend_on_the_guest(void **state)
 		const char *guest, *scsi, *ethernet;
 		bool local;
 	} guests[] = {
-		{ "otherlinux", "buslogic", "vlance", false },	  { "debian10-64", "lsilogic", "e1000", false },
-		{ "winXPPro", "buslogic", "vlance", true },	  { "windows9-64", "lsilogic", "e1000", true },
+		{ "otherlinux", "buslogic", "vlance", false },    { "debian10-64", "lsilogic", "e1000", false },
+		{ "winXPPro", "buslogic", "vlance", true },       { "windows9-64", "lsilogic", "e1000", true },
 		{ "winNetStandard", "lsilogic", "vlance", true }, { "", "buslogic", "vlance", false },
 	};
 
@@ -410,8 +410,8 @@ static void vmx_device_defaults_depend_on_the_guest(void **state)
 		char text[256];
 
 		snprintf(text, sizeof(text),
-			 "memsize = 64\nguestOS = \"%s\"\nscsi0.present = TRUE\nethernet0.present = TRUE\n",
-			 guests[i].guest);
+		         "memsize = 64\nguestOS = \"%s\"\nscsi0.present = TRUE\nethernet0.present = TRUE\n",
+		         guests[i].guest);
 		a = describe(text);
 		assert_string_equal(a->controllers[0].model, guests[i].scsi);
 		assert_string_equal(a->nics[0].model, guests[i].ethernet);
@@ -506,8 +506,8 @@ static void vmx_disk_without_controller_is_left_out(void **state)
 static void vmx_odd_drives_are_remarked(void **state)
 {
 	struct appliance *a = describe("memsize = 64\nide0:0.present = TRUE\nide0:1.present = TRUE\n"
-				       "ide0:1.deviceType = \"tape\"\nide1:0.present = TRUE\nide1:0.mode = \"append\"\n"
-				       "ide1:0.fileName = x.vmdk\nide2:0.present = TRUE\nide2:0.fileName = \"y\"\n");
+	                               "ide0:1.deviceType = \"tape\"\nide1:0.present = TRUE\nide1:0.mode = \"append\"\n"
+	                               "ide1:0.fileName = x.vmdk\nide2:0.present = TRUE\nide2:0.fileName = \"y\"\n");
 
 	(void)state;
 	assert_int_equal(a->drive_count, 1);
@@ -573,8 +573,8 @@ static void vmx_network_cards_are_read(void **state)
 static void vmx_serial_ports_are_remarked_and_never_connected(void **state)
 {
 	struct appliance *a = describe("memsize = 64\nserial0.present = TRUE\nserial0.fileType = \"pipe\"\n"
-				       "serial0.fileName = \"\\\\.\\pipe\\com\"\nserial0.tryNoRxLoss = \"TRUE\"\n"
-				       "serial1.present = TRUE\n");
+	                               "serial0.fileName = \"\\\\.\\pipe\\com\"\nserial0.tryNoRxLoss = \"TRUE\"\n"
+	                               "serial1.present = TRUE\n");
 
 	(void)state;
 	assert_int_equal(a->serial_count, 2);
@@ -590,12 +590,12 @@ static void vmx_what_is_not_honoured_is_remarked_once_per_namespace(void **state
 {
 	struct appliance *a =
 		describe("memsize = 64\n"
-			 "RemoteDisplay.vnc.present = TRUE\nRemoteDisplay.vnc.port = 5900\nremotedisplay.x = 1\n"
-			 "vhv.enable = \"TRUE\"\nguestinfo.userdata = \"abc\"\n"
-			 "sharedFolder0.present = TRUE\nsharedFolder0.hostPath = \"/home\"\n"
-			 "parallel0.present = TRUE\n"
-			 "tools.syncTime = \"FALSE\"\nsched.mem.min = 0\nhostCPUID.0 = 1\nsvga.vramSize = 1\n"
-			 "mem.hotadd = FALSE\npciBridge0.present = TRUE\nusb:0.present = TRUE\n");
+	                 "RemoteDisplay.vnc.present = TRUE\nRemoteDisplay.vnc.port = 5900\nremotedisplay.x = 1\n"
+	                 "vhv.enable = \"TRUE\"\nguestinfo.userdata = \"abc\"\n"
+	                 "sharedFolder0.present = TRUE\nsharedFolder0.hostPath = \"/home\"\n"
+	                 "parallel0.present = TRUE\n"
+	                 "tools.syncTime = \"FALSE\"\nsched.mem.min = 0\nhostCPUID.0 = 1\nsvga.vramSize = 1\n"
+	                 "mem.hotadd = FALSE\npciBridge0.present = TRUE\nusb:0.present = TRUE\n");
 
 	(void)state;
 	assert_int_equal(remark_on(a, "RemoteDisplay.*")->line, 2);
@@ -634,9 +634,9 @@ static void vmx_hostile_numbers_of_devices_are_bounded(void **state)
 	for (unsigned c = 0; c < 4; c++)
 		for (unsigned u = 0; u < 64; u++)
 			length += (size_t)snprintf(text + length, size - length,
-						   "scsi%u.present=1\nscsi%u:%u.present=1\nscsi%u:%u.fileName=a\n"
-						   "nvme%u.present=1\nnvme%u:%u.present=1\nnvme%u:%u.fileName=a\n",
-						   c, c, u, c, u, c, c, u, c, u);
+			                           "scsi%u.present=1\nscsi%u:%u.present=1\nscsi%u:%u.fileName=a\n"
+			                           "nvme%u.present=1\nnvme%u:%u.present=1\nnvme%u:%u.fileName=a\n",
+			                           c, c, u, c, u, c, c, u, c, u);
 	for (unsigned i = 0; i < 5000; i++)
 		length += (size_t)snprintf(text + length, size - length, "odd%u.x = 1\n", i);
 	a = describe(text);

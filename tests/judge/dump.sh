@@ -1,0 +1,34 @@
+#!/bin/bash
+# SPDX-License-Identifier: MIT
+# dump.sh VITRINE-CORE: qemu-img writes each disk format from random bytes and holes; --dump of it has the same hash, and its holes stay holes.
+# The control: one byte changed in the source is another hash.
+set -euo pipefail
+core=$1
+command -v qemu-img >/dev/null || { echo "SKIPPED: qemu-img is missing (package qemu-utils)"; exit 77; }
+work=$(mktemp -d "${TMPDIR:-/tmp}/vitrine-dump-XXXXXX")
+trap 'rm -rf "$work"' EXIT
+export XDG_STATE_HOME=$work/state
+cd "$work"
+
+# 40 MiB and a sector, so that no format's unit divides it: random, hole, random at the end.
+truncate -s $((40 * 1048576 + 512)) source.img
+dd if=/dev/urandom of=source.img bs=65536 count=37 conv=notrunc status=none
+dd if=/dev/urandom of=source.img bs=4096 seek=5000 count=99 conv=notrunc status=none
+dd if=/dev/urandom of=source.img bs=512 seek=81920 count=1 conv=notrunc status=none
+hash=$(sha256sum <source.img)
+
+judge() { # FILE
+	"$core" --dump ide0:0 "$1" >dump.raw 2>messages || { cat messages; echo "FAILED: $1 cannot be dumped"; exit 1; }
+	[ "$(sha256sum <dump.raw)" = "$hash" ] || { echo "FAILED: $1: the dump differs"; exit 1; }
+	[ "$(stat -c %b dump.raw)" -lt 20000 ] || { echo "FAILED: $1: the dump's holes are stored"; exit 1; }
+	echo "passed: $1"
+}
+
+judge source.img
+for format in monolithicSparse monolithicFlat twoGbMaxExtentSparse twoGbMaxExtentFlat streamOptimized; do
+	qemu-img convert -q -f raw -O vmdk -o subformat=$format source.img $format.vmdk
+	judge $format.vmdk
+done
+judge twoGbMaxExtentSparse-s001.vmdk # a piece opens the whole
+printf x | dd of=source.img bs=1 seek=300 conv=notrunc status=none
+[ "$(sha256sum <source.img)" != "$hash" ] || { echo "FAILED: the control"; exit 1; }

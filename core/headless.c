@@ -443,15 +443,29 @@ static void look_for_until(struct headless *h)
 		stop(h, EXIT_OFF);
 }
 
-/* Nobody can know what a guest's last screen looks like: a picture that stays one for a while, or text that stands still. */
+/* All of one colour: before the firmware, between two modes, or asleep. */
+static bool is_blank(const struct headless *h)
+{
+	const uint32_t *pixels = broker_screen(h->broker);
+
+	for (size_t i = 1; i < (size_t)h->width * h->height; i++)
+		if (pixels[i] != pixels[0])
+			return false;
+	return true;
+}
+
+/* Nobody can know what a guest's last screen looks like: a picture that stays one for a while, or text that stands
+ * still. */
 static void look_at_screen(struct headless *h)
 {
 	double settled = headless_now(h) - h->settled_since;
-	bool text = h->cells.columns;
+	double enough = h->cells.columns ? TEXT_SETTLED : PICTURE_SETTLED;
 
-	if (!h->options->until_screen || h->stopping || !h->width || !h->cells.header.length)
+	if (!h->options->until_screen || h->stopping || !h->width || !h->cells.header.length || settled < enough)
 		return;
-	if (settled >= (text ? TEXT_SETTLED : PICTURE_SETTLED))
+	if (is_blank(h))
+		h->settled_since = headless_now(h);
+	else
 		stop(h, EXIT_OFF);
 }
 

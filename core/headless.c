@@ -25,6 +25,7 @@
 #define TEXT_PERIOD 0.1    /* between two looks at the text cells */
 #define TEXT_SETTLED 8 /* seconds a text screen must stay the same to count as up: boot loaders count down by seconds */
 #define PICTURE_SETTLED 2 /* seconds in a graphics mode */
+#define BLANK_SHARE 1000  /* a line of text is more than a thousandth of the pixels, a cursor less */
 #define END_TIMEOUT 30    /* seconds that a core may need to write its overlays */
 #define TRANSCRIPT 65536  /* bytes of serial and debug output that texts are looked for in */
 #define ESCAPE_KEY 0x1d   /* Ctrl+], as in telnet(1) */
@@ -443,29 +444,28 @@ static void look_for_until(struct headless *h)
 		stop(h, EXIT_OFF);
 }
 
-/* All of one colour: before the firmware, between two modes, or asleep. */
+/* Nearly all of one colour: before the firmware has drawn (a cursor blinks), between two modes, or asleep. */
 static bool is_blank(const struct headless *h)
 {
 	const uint32_t *pixels = broker_screen(h->broker);
+	size_t count = (size_t)h->width * h->height, different = 0;
 
-	for (size_t i = 1; i < (size_t)h->width * h->height; i++)
-		if (pixels[i] != pixels[0])
-			return false;
-	return true;
+	for (size_t i = 1; i < count && different * BLANK_SHARE < count; i++)
+		different += pixels[i] != pixels[0];
+	return different * BLANK_SHARE < count;
 }
 
 /* Nobody can know what a guest's last screen looks like: a picture that stays one for a while, or text that stands
  * still. */
 static void look_at_screen(struct headless *h)
 {
-	double settled = headless_now(h) - h->settled_since;
 	double enough = h->cells.columns ? TEXT_SETTLED : PICTURE_SETTLED;
 
-	if (!h->options->until_screen || h->stopping || !h->width || !h->cells.header.length || settled < enough)
+	if (!h->options->until_screen || h->stopping || !h->width || !h->cells.header.length)
 		return;
 	if (is_blank(h))
 		h->settled_since = headless_now(h);
-	else
+	else if (headless_now(h) - h->settled_since >= enough)
 		stop(h, EXIT_OFF);
 }
 

@@ -19,7 +19,7 @@ run() {
 	timeout "${TIMEOUT:-1800}" qemu-system-x86_64 -accel tcg,thread=multi -cpu "$cpu" -smp "${CPUS:-2}" -m "${MEMORY:-3072}" \
 		-display none -vga none -nic none -monitor none -serial stdio -no-reboot -kernel "$dir/vmlinuz" -initrd "$dir/initrd.gz" \
 		-fsdev local,id=h,path=/,security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=h,mount_tag=host \
-		-append "console=ttyS0 quiet mitigations=off panic=-1 transparent_hugepage=never hung_task_panic=1 command=$(printf %s "$command" | base64 -w0)" \
+		-append "console=ttyS0 quiet mitigations=off panic=-1 transparent_hugepage=never hung_task_panic=1 oops=panic command=$(printf %s "$command" | base64 -w0)" \
 		< /dev/null 2> "$log/errors" | sed -u 's|\r$||' | tee "$log/console"
 	return "${PIPESTATUS[0]}"
 }
@@ -27,8 +27,10 @@ run() {
 for repeat in 1 2 3; do
 	run
 	status=$?
-	trouble=$(grep -ohm1 'tcg_handle_interrupt: assertion failed\|hung_task: blocked tasks' "$log/errors" "$log/console") || break
-	[ "$repeat" = 3 ] || echo "REPEATED ($repeat of at most 2): the outer machine ended by itself (${trouble%%$'\n'*}), which is its own bug"
+	# What the machine's own kernel said before the command failed: a guest's words come after FAILED.
+	trouble=$(sed '/^FAILED/,$d' "$log/console" | cat "$log/errors" - |
+		grep -om1 'tcg_handle_interrupt: assertion failed\|hung_task: blocked tasks\|traps: PANIC: double fault\|Kernel panic - not syncing') || break
+	[ "$repeat" = 3 ] || echo "REPEATED ($repeat of at most 2): the outer machine ended by itself ($trouble), which is its own bug"
 done
 cat "$log/errors" >&2
 [ "$status" = 0 ] || exit "$status"

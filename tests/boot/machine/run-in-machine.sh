@@ -29,8 +29,8 @@ for repeat in 1 2 3; do
 	status=$?
 	# What the machine's own kernel said before the command failed: a guest's words come after FAILED.
 	trouble=$(sed '/^FAILED/,$d' "$log/console" | cat "$log/errors" - |
-		grep -om1 'tcg_handle_interrupt: assertion failed\|hung_task: blocked tasks\|traps: PANIC: double fault\|Kernel panic - not syncing') || break
-	[ "$repeat" = 3 ] || echo "REPEATED ($repeat of at most 2): the outer machine ended by itself ($trouble), which is its own bug"
+		grep -o 'tcg_handle_interrupt: assertion failed\|hung_task: blocked tasks\|traps: PANIC: double fault\|Kernel panic - not syncing') || break
+	[ "$repeat" = 3 ] || echo "REPEATED ($repeat of at most 2): the outer machine ended by itself (${trouble%%$'\n'*}), which is its own bug"
 done
 cat "$log/errors" >&2
 [ "$status" = 0 ] || exit "$status"

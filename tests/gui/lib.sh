@@ -36,6 +36,7 @@ finish() {
 trap finish EXIT
 
 fail() {
+	import -window root "$work/shots/$test_name-failed.png" 2>/dev/null
 	echo "FAILED: $test_name: $*" >&2
 	[ -s "$log" ] && { echo "--- what the core was told:"; tail -20 "$log"; } >&2
 	[ -s "$work/player.err" ] && { echo "--- what the window printed:"; tail -40 "$work/player.err"; } >&2
@@ -72,6 +73,16 @@ start_weston() {
 	done
 	[ -S "$XDG_RUNTIME_DIR/vitrine-test" ] || { echo "SKIPPED: weston does not start: $(tail -1 "$work/weston.log")"; exit 77; }
 	export WAYLAND_DISPLAY=vitrine-test GDK_BACKEND=wayland
+}
+
+# enter_weston X Y: weston counts motions, at times from the place of the pointer's entry as if that were its corner, and loses one
+# that comes at once with the entry; driven into the corner, its pointer and the display's agree.
+enter_weston() {
+	local place
+	for place in "600 500" "0 0" "$1 $2"; do
+		xdotool mousemove $place # in an X server without a window manager the pointer is the focus
+		sleep 0.5
+	done
 }
 
 # write_script NAME LINE...: an appliance for the fake core

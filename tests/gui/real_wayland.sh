@@ -12,10 +12,7 @@ find_guest() {
 	guest_x=0 guest_y=0
 }
 sleep 3
-xdotool mousemove 600 500 # weston loses a motion that comes at once with the pointer's entry
-sleep 0.5
-xdotool mousemove 610 505 # in an X server without a window manager the pointer is the focus
-sleep 0.5
+enter_weston 610 505
 key ctrl+alt+Return
 until bars_shown; do
 	[ $((EPOCHSECONDS - ${since%.*})) -lt $UP_SECONDS ] || { shot failed; fail "the card is not up after $UP_SECONDS s"; }

@@ -8,10 +8,7 @@ start_weston 1200 800
 launch "$(write_script guest.vmx)"
 wait_log '^start guest.vmx'
 sleep 2
-xdotool mousemove 600 500 # weston loses a motion that comes at once with the pointer's entry
-sleep 0.5
-xdotool mousemove 610 505 # in an X server without a window manager the pointer is the focus
-sleep 0.5
+enter_weston 610 505
 shot running-1
 sleep 0.2
 shot running-2

@@ -645,6 +645,16 @@ static void find_widgets(struct player_window *w, GtkBuilder *builder)
 	}
 }
 
+/* The list of recent files is shared with every program of the desktop: it is told to us late, and by others, too. */
+static void recent_changed(GtkWindow *window)
+{
+	struct player_window *w = player_window_of(window);
+
+	show_cds(w);
+	if (w->view == VIEW_EMPTY)
+		show_recent(w);
+}
+
 static void connect_signals(struct player_window *w)
 {
 	g_signal_connect(w->window, "delete-event", G_CALLBACK(delete_event), w);
@@ -654,6 +664,8 @@ static void connect_signals(struct player_window *w)
 	g_signal_connect(w->window, "drag-data-received", G_CALLBACK(drag_data), w);
 	g_signal_connect(w->area, "size-allocate", G_CALLBACK(area_allocated), w);
 	g_signal_connect(w->info, "response", G_CALLBACK(info_response), w);
+	g_signal_connect_object(gtk_recent_manager_get_default(), "changed", G_CALLBACK(recent_changed), w->window,
+	                        G_CONNECT_SWAPPED);
 	gtk_drag_dest_set(GTK_WIDGET(w->window), GTK_DEST_DEFAULT_ALL, NULL, 0, GDK_ACTION_COPY);
 	gtk_drag_dest_add_uri_targets(GTK_WIDGET(w->window));
 }

@@ -119,6 +119,21 @@ static void the_list_is_no_longer_than_asked(void **state)
 	assert_int_equal(list->len, 3);
 }
 
+/* GTK loses a group whose name lies at an address that it mistakes for an end: with this many files one would. */
+static void no_file_loses_its_kind(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned i = 0; i < 100; i++) {
+		g_autofree char *name = g_strdup_printf("%u.iso", i);
+		g_autoptr(GFile) file = make_file(f, name);
+		g_autofree char *shift = g_malloc(16 * (i % 8)); /* the next allocations lie elsewhere */
+		recent_add(f->manager, RECENT_CD, file);
+	}
+	g_autoptr(GPtrArray) list = recent_list(f->manager, RECENT_CD, 200);
+	assert_int_equal(list->len, 100);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -127,11 +142,12 @@ int main(void)
 		cmocka_unit_test_setup_teardown(files_that_are_gone_and_those_of_other_programs_are_left_out, set_up,
 		                                tear_down),
 		cmocka_unit_test_setup_teardown(the_list_is_no_longer_than_asked, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(no_file_loses_its_kind, set_up, tear_down),
 	};
 
 	/* GtkRecentManager asks the display whether the user wants such a list at all. */
 	if (!gtk_init_check(NULL, NULL)) {
-		puts("SKIPPED: there is no display (tests/gui/run.sh runs this one too)");
+		puts("SKIPPED: there is no display");
 		return 77;
 	}
 	g_set_application_name("Vitrine");

@@ -9,7 +9,7 @@
 # panic). That says nothing about the command, so the run is repeated then, twice at most, and each time that is said.
 set -uo pipefail
 dir=${1:?usage: run-in-machine.sh DIR COMMAND} command=$2
-log=$(mktemp -d)
+log=$(mktemp -d) trouble=
 trap 'rm -rf "$log"' EXIT
 
 # -vgif: makes the abort above rare. The features after it are of an EPYC, but TCG lacks them and would say so each time.
@@ -27,10 +27,14 @@ run() {
 for repeat in 1 2 3; do
 	run
 	status=$?
+	# A machine that ends by itself says so with the command's exit status; 124: it was given no more time.
+	grep -q '^\[exit status [0-9]*\]$' "$log/console" || [ "$status" = 124 ] || trouble="no word of the command's end, status $status"
 	# What the machine's own kernel said before the command failed: a guest's words come after FAILED.
-	trouble=$(sed '/^FAILED/,$d' "$log/console" | cat "$log/errors" - |
-		grep -o 'tcg_handle_interrupt: assertion failed\|hung_task: blocked tasks\|traps: PANIC: double fault\|Kernel panic - not syncing') || break
-	[ "$repeat" = 3 ] || echo "REPEATED ($repeat of at most 2): the outer machine ended by itself (${trouble%%$'\n'*}), which is its own bug"
+	trouble+=$(sed '/^FAILED/,$d' "$log/console" | cat "$log/errors" - |
+		grep -om1 'tcg_handle_interrupt: assertion failed\|hung_task: blocked tasks\|traps: PANIC: double fault\|Kernel panic - not syncing')
+	[ -n "$trouble" ] || break
+	[ "$repeat" = 3 ] || echo "REPEATED ($repeat of at most 2): the outer machine ended by itself ($trouble), which is its own bug"
+	trouble=
 done
 cat "$log/errors" >&2
 [ "$status" = 0 ] || exit "$status"

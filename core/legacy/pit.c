@@ -21,7 +21,7 @@
 #define PORT61 0x61 /* where every PC has it: not the timer chip's, but nothing else works these wires */
 #define SPEAKER_STEP (10 * NS_PER_MS)
 #define NEVER INT64_MAX
-#define TICK_LIMIT (INT64_C(1) << 61) /* of a saved state: far beyond any guest time, far from overflow */
+#define TICK_LIMIT (INT64_C(1) << 53) /* of a saved state: 239 years, which are 2^62.7 ns: no sum of two overflows */
 
 /* The host is not woken more often, however short the period: a guest that asks for more gets one
  * interrupt for several edges. */

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -641,6 +643,26 @@ static void saved_in_mid_count_it_goes_on_alike(void **state)
 	check_twins(&pit_class, &config, act, 500);
 }
 
+/* A load at such a tick would be in the past when it is counted in ns of 64 bits: a timer that is due for ever. */
+static void state_of_ticks_beyond_any_time_is_refused(void **state)
+{
+	static const uint8_t field[] = "\x05start\x08\0\0";
+	struct rig *r = *state;
+	uint8_t *saved, *start;
+	size_t length;
+
+	program(r, 0, 3, 1000);
+	pass(r, NS_PER_SECOND);
+	saved = fake_save(r->d, &length);
+	start = memmem(saved, length, field, sizeof(field));
+	assert_non_null(start);
+	le64_store(start + sizeof(field), (uint64_t)(((unsigned __int128)HZ << 64) / NS_PER_SECOND));
+	assert_int_equal(fake_load(r->d, saved, length), -EINVAL);
+	clock_run(r->f->board.clock);
+	assert_true(clock_next(r->f->board.clock) > clock_now(r->f->board.clock));
+	free(saved);
+}
+
 static void random_use_is_survived(void **state)
 {
 	struct rig *r = *state;
@@ -695,6 +717,7 @@ int main(void)
 		test(damaged_state_is_refused_or_harmless),
 		test(contract_holds),
 		test(saved_in_mid_count_it_goes_on_alike),
+		test(state_of_ticks_beyond_any_time_is_refused),
 		test(random_use_is_survived),
 	};
 

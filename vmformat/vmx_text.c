@@ -220,7 +220,8 @@ static char *unescape_run(const struct vmx_file *vmx, const char **from, char *t
 	free(bytes);
 	if (!decoded)
 		return NULL;
-	to = stpcpy(to, decoded); /* fits: no byte becomes more than the three characters that spelt it */
+	/* Fits, but without its NUL: no byte becomes more than the three characters that spelt it. */
+	to = mempcpy(to, decoded, strlen(decoded));
 	free(decoded);
 	return to;
 }

@@ -117,6 +117,9 @@ static void vmx_escapes_are_resolved(void **state)
 	(void)state;
 	assert_value("n = \"say |22hi|22 |7C |0Aok\"\n", "n", "say \"hi\" | \nok");
 	assert_value("n = \"|7c22\"\n", "n", "|22");
+	/* Three characters of text become three bytes of UTF-8: what follows must not be lost. */
+	assert_value(".encoding = \"windows-1252\"\nn = \"|80 5\"\n", "n", "\xe2\x82\xac 5");
+	assert_value(".encoding = \"UTF-8\"\nn = \"|80|81x|2Fy\"\n", "n", "\xef\xbf\xbd\xef\xbf\xbdx/y");
 	assert_value("n = \"a|zz|2\"\n", "n", "a|zz|2");
 	assert_value("n = \"a|00b\"\n", "n", "a|00b");
 	assert_value("n = \"|C3|A4\"\n", "n", "\xc3\xa4");

@@ -94,11 +94,29 @@ static unsigned count_systems(xmlNode *envelope, xmlNode **ret_first, unsigned *
 	return count;
 }
 
-static xmlNode *find_entity(const xmlNode *collection, const char *id)
+struct entity {
+	xmlNode *node;
+	const char *id;
+};
+
+/* Those of one collection, whose other elements may be many. choose_system() has counted that they are not too many. */
+static unsigned list_entities(struct ovf *o, const xmlNode *collection, struct entity list[MAX_ENTITIES])
 {
-	for (xmlNode *n = ovf_child(collection, NULL); n; n = ovf_next(n, NULL))
-		if ((is_system(n) || is_collection(n)) && (!id || ovf_attribute_is(n, "id", id)))
-			return n;
+	unsigned count = 0;
+
+	for (xmlNode *n = ovf_child(collection, NULL); n && count < MAX_ENTITIES; n = ovf_next(n, NULL))
+		if (is_system(n) || is_collection(n))
+			list[count++] = (struct entity){ n, ovf_attribute(o, n, "id") };
+	return count;
+}
+
+static xmlNode *find_entity(const struct entity *list, unsigned count, const char *id)
+{
+	if (strlen(id) > OVF_MAX_ID)
+		return NULL;
+	for (unsigned i = 0; i < count; i++)
+		if (list[i].id && !strcmp(list[i].id, id))
+			return list[i].node;
 	return NULL;
 }
 
@@ -106,9 +124,10 @@ static xmlNode *find_entity(const xmlNode *collection, const char *id)
 static xmlNode *first_to_start(struct ovf *o, const xmlNode *collection)
 {
 	const xmlNode *startup = ovf_child_section(collection, "StartupSection");
+	struct entity entities[MAX_ENTITIES];
+	unsigned count = 0, entity_count = list_entities(o, collection, entities);
 	xmlNode *best = NULL;
 	uint64_t best_order = UINT64_MAX;
-	unsigned count = 0;
 
 	for (const xmlNode *item = ovf_child(startup, "Item"); item && count < MAX_ENTITIES;
 	     item = ovf_next(item, "Item"), count++) {
@@ -119,13 +138,13 @@ static xmlNode *first_to_start(struct ovf *o, const xmlNode *collection)
 		if (!id || (text && !ovf_number(text, &order)) || order > best_order ||
 		    ovf_attribute_is(item, "startAction", "none"))
 			continue;
-		entity = find_entity(collection, id);
+		entity = find_entity(entities, entity_count, id);
 		if (!entity || (best && order == best_order && ovf_line(entity) >= ovf_line(best)))
 			continue; /* started together: in the order of the text */
 		best = entity;
 		best_order = order;
 	}
-	return best ? best : find_entity(collection, NULL);
+	return best ? best : entity_count ? entities[0].node : NULL;
 }
 
 static int choose_system(struct ovf *o)
@@ -342,7 +361,7 @@ static int describe(struct ovf *o, xmlDoc *doc)
 		choose_configuration(o);
 	for (size_t i = 0; i < ARRAY_SIZE(parts) && !r; i++) {
 		r = parts[i](o);
-		if (!r)
+		if (o->failed) /* the cause of what parts say about texts that they did not get */
 			r = o->failed;
 	}
 	ovf_sort(o->a);

@@ -56,6 +56,8 @@ static int read_files(struct ovf *o)
 			ovf_remark(o, n, "File", "This file has no name (href).");
 		if (!id)
 			ovf_remark(o, n, "File", "A file without an id cannot be referred to.");
+		else if (strlen(id) > OVF_MAX_ID)
+			ovf_remark(o, n, "File", "A file cannot be referred to by an id as long as this.");
 		else if (find_file(o, id))
 			ovf_remark(o, n, id, "This id is used twice; the first file of that id counts.");
 		else
@@ -64,16 +66,28 @@ static int read_files(struct ovf *o)
 	return 0;
 }
 
+/* A UUID with braces. Longer ones are none, and long to compare: each drive's with each disk's. */
+#define UUID_LENGTH 38u
+
+static const char *disk_uuid(struct ovf *o, const xmlNode *node)
+{
+	const char *uuid = ovf_attribute(o, node, "uuid");
+
+	return uuid && strlen(uuid) <= UUID_LENGTH ? uuid : NULL;
+}
+
 static void read_disk(struct ovf *o, xmlNode *node)
 {
 	const char *id = ovf_attribute(o, node, "diskId");
 
 	if (!id)
 		ovf_remark(o, node, "Disk", "A disk without a diskId cannot be part of a machine.");
+	else if (strlen(id) > OVF_MAX_ID)
+		ovf_remark(o, node, "Disk", "A disk cannot be part of a machine by an id as long as this.");
 	else if (find_disk(o, id))
 		ovf_remark(o, node, id, "This diskId is used twice; the first disk of that id counts.");
 	else
-		o->disks[o->disk_count++] = (struct ovf_disk){ node, id, ovf_attribute(o, node, "uuid") };
+		o->disks[o->disk_count++] = (struct ovf_disk){ node, id, disk_uuid(o, node) };
 }
 
 /* DSP0243 has the section in the envelope only; some writers put it into the machine. */
@@ -121,6 +135,8 @@ static bool same_uuid(const char *a, const char *b)
 
 const struct ovf_disk *ovf_disk_by_uuid(const struct ovf *o, const char *uuid)
 {
+	if (strlen(uuid) > UUID_LENGTH)
+		return NULL;
 	for (unsigned i = 0; i < o->disk_count; i++)
 		if (o->disks[i].uuid && same_uuid(o->disks[i].uuid, uuid))
 			return &o->disks[i];

@@ -54,7 +54,7 @@ struct items {
 
 /* ---- collecting ---- */
 
-static void read_fields(struct ovf *o, struct item *item)
+static int read_fields(struct ovf *o, struct item *item)
 {
 	static const struct {
 		const char *name;
@@ -88,6 +88,10 @@ static void read_fields(struct ovf *o, struct item *item)
 		}
 	if (!*item->label) /* OVF 0.9 */
 		item->label = *item->caption ? item->caption : "Item";
+	if (strlen(item->id) > OVF_MAX_ID || strlen(item->parent) > OVF_MAX_ID)
+		return ovf_error(o, item->node, -EFBIG,
+		                 "its InstanceID or Parent is longer than any (the limit is %u).", OVF_MAX_ID);
+	return 0;
 }
 
 static bool is_true(const char *value, bool fallback)
@@ -139,6 +143,7 @@ static int collect_all(struct items *items)
 {
 	struct ovf *o = items->o;
 	unsigned count = 0;
+	int r;
 
 	for (const xmlNode *n = ovf_child(o->hardware, NULL); n; n = ovf_next(n, NULL))
 		count += is_item(n);
@@ -153,7 +158,9 @@ static int collect_all(struct items *items)
 
 		if (!is_item(n) || !is_played(o, n, &item.configured))
 			continue;
-		read_fields(o, &item);
+		r = read_fields(o, &item);
+		if (r < 0)
+			return r;
 		item.required = is_true(ovf_attribute(o, n, "required"), true);
 		if (ovf_number(item.type_text, &item.type))
 			collect(items, &item);
@@ -196,12 +203,17 @@ static const struct model_word sound_words[] = {
 	{ "vmware.soundcard.sb16 sb16 soundblaster16", "sb16", 0 },
 };
 
+#define MAX_WORDS 16u /* real lists have up to 3; each is looked up in a table */
+
 static const struct model_word *find_word(const struct model_word *table, size_t count, const char *subtypes)
 {
 	static const char separators[] = " ,;\t\r\n";
 
-	for (size_t i = 0; i < count; i++)
-		for (const char *p = subtypes + strspn(subtypes, separators); *p; p += strspn(p, separators)) {
+	for (size_t i = 0; i < count; i++) {
+		unsigned words = 0;
+
+		for (const char *p = subtypes + strspn(subtypes, separators); *p && words < MAX_WORDS;
+		     p += strspn(p, separators), words++) {
 			char word[48];
 			size_t length = strcspn(p, separators);
 
@@ -210,6 +222,7 @@ static const struct model_word *find_word(const struct model_word *table, size_t
 				return &table[i];
 			p += length;
 		}
+	}
 	return NULL;
 }
 

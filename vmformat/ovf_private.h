@@ -4,7 +4,7 @@
  *
  * Elements and attributes are found by their local names alone: OVF 0.9, 1.x and 2.x, rasd, sasd and epasd spell the
  * same things in different namespaces, and some texts bind a prefix wrongly. Texts live as long as struct ovf. Out of
- * memory sticks in `failed`, so that readers need not look after each text. One thread.
+ * memory, or out of OVF_MAX_KEPT, sticks in `failed`, so that readers need not look after each text. One thread.
  */
 #ifndef VITRINE_OVF_PRIVATE_H
 #define VITRINE_OVF_PRIVATE_H
@@ -21,6 +21,10 @@
 /* The largest real text seen has 240 items in its 13 configurations. */
 #define OVF_MAX_ITEMS 4096u
 #define OVF_MAX_FILES 4096u
+/* Of a file, disk or item: each is compared with all others. URLs and paths are longer than any id. */
+#define OVF_MAX_ID 255u
+/* A text is kept once or twice; only one that has others read again and again needs more than this. */
+#define OVF_MAX_KEPT (64u << 20)
 
 /* What vbox:Machine has described, so that the items of the hardware section are not asked. */
 enum ovf_part {
@@ -58,9 +62,9 @@ struct ovf {
 	struct ovf_file *package_files;
 	struct ovf_disk *disks;
 	unsigned file_count, disk_count;
-	char **texts; /* what ovf_text() and ovf_attribute() gave */
-	size_t text_count, text_room;
-	int failed; /* 0 or -ENOMEM */
+	char **texts;                       /* what ovf_text() and ovf_attribute() gave */
+	size_t text_count, text_room, kept; /* kept: bytes, with what each costs */
+	int failed;                         /* 0, -ENOMEM, or -EFBIG from ovf_keep() */
 };
 
 /* ---- ovf_xml.c: the tree ---- */
@@ -87,7 +91,7 @@ const char *ovf_child_text(struct ovf *o, const xmlNode *node, const char *name)
 const char *ovf_attribute(struct ovf *o, const xmlNode *node, const char *name);
 /* Compares without keeping a copy, for loops. */
 bool ovf_attribute_is(const xmlNode *node, const char *name, const char *value);
-/* A copy that lives as long as o; "" when memory is short. */
+/* A copy that lives as long as o; "" when o has failed. */
 const char *ovf_keep(struct ovf *o, const char *text, size_t length);
 void ovf_free_texts(struct ovf *o);
 

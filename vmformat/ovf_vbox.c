@@ -147,6 +147,16 @@ static const struct ovf_disk *disk_of(struct ovf *o, const xmlNode *device)
 	return ovf_disk_by_uuid(o, attribute_text(o, ovf_child(device, "Image"), "uuid"));
 }
 
+static unsigned count_devices(const xmlNode *storage)
+{
+	unsigned count = 0;
+
+	for (const xmlNode *c = ovf_child(storage, "StorageController"); c; c = ovf_next(c, "StorageController"))
+		for (const xmlNode *d = ovf_child(c, "AttachedDevice"); d; d = ovf_next(d, "AttachedDevice"))
+			count++;
+	return count;
+}
+
 /* The items describe the drives as well, if coarsely: they serve when a disk here is in no DiskSection. */
 static bool knows_all_disks(struct ovf *o, const xmlNode *storage)
 {
@@ -216,10 +226,14 @@ static int read_controller(struct ovf *o, const xmlNode *node)
 static int read_storage(struct ovf *o, const xmlNode *hardware)
 {
 	const xmlNode *storage = find_storage(o, hardware);
+	unsigned count = count_devices(storage);
 	int r = 0;
 
 	if (!storage)
 		return 0;
+	if (count > OVF_MAX_ITEMS)
+		return ovf_error(o, storage, -EFBIG, "%u drives are more than any machine has (the limit is %u).",
+		                 count, OVF_MAX_ITEMS);
 	if (!knows_all_disks(o, storage)) {
 		ovf_remark(o, storage, "StorageControllers",
 		           "A disk here is not in the package's DiskSection; the drives "

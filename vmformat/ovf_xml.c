@@ -353,8 +353,17 @@ unsigned ovf_line(const xmlNode *node)
 
 const char *ovf_keep(struct ovf *o, const char *text, size_t length)
 {
+	const size_t cost = length + 4 * sizeof(void *); /* the pointer, and malloc's own */
 	char *copy;
 
+	if (o->failed)
+		return "";
+	if (cost > OVF_MAX_KEPT - o->kept) {
+		o->failed = error_set(o->e, -EFBIG, "%s: its parts repeat each other's texts beyond any OVF's size",
+		                      o->name);
+		return "";
+	}
+	o->kept += cost;
 	if (o->text_count == o->text_room) {
 		size_t room = o->text_room ? 2 * o->text_room : 256;
 		char **texts = reallocarray(o->texts, room, sizeof(*texts));
@@ -401,7 +410,7 @@ static const char *keep_nodes(struct ovf *o, const xmlNode *nodes)
 	size_t length;
 	FILE *out;
 
-	for (const xmlNode *n = nodes; n; n = n->next)
+	for (const xmlNode *n = o->failed ? NULL : nodes; n; n = n->next)
 		if (n->type == XML_TEXT_NODE && n->content)
 			first = first ? "" : (const char *)n->content;
 	if (!first)
@@ -463,11 +472,12 @@ bool ovf_number(const char *text, uint64_t *ret)
 bool ovf_list_has(const char *list, const char *word)
 {
 	static const char separators[] = " ,;\t\r\n";
+	const size_t wanted = strlen(word); /* once: both may be long */
 
 	for (list += strspn(list, separators); *list; list += strspn(list, separators)) {
 		size_t length = strcspn(list, separators);
 
-		if (length == strlen(word) && !strncasecmp(list, word, length))
+		if (length == wanted && !strncasecmp(list, word, length))
 			return true;
 		list += length;
 	}

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -651,6 +652,10 @@ static void what_is_larger_than_any_ovf_is_refused(void **state)
 		{ "<File/>", 5000, HEAD "<References>", "</References>" SYSTEM HARDWARE TAIL, "5000 files", -EFBIG },
 		{ "<Disk/>", 1500, HEAD "<DiskSection>", "</DiskSection>" SYSTEM HARDWARE TAIL, "1500 disks", -EFBIG },
 		{ "<Item/>", 5000, HEAD SYSTEM HARDWARE, TAIL, "5000 items", -EFBIG },
+		{ "<AttachedDevice/>", 5000,
+		  HEAD SYSTEM "<vbox:Machine><Hardware><StorageControllers><StorageController>",
+		  "</StorageController></StorageControllers></Hardware></vbox:Machine></VirtualSystem></Envelope>",
+		  "5000 drives", -EFBIG },
 		{ "          ", 900000, "<Envelope>", "</Envelope>", "too many for an OVF", -EFBIG },
 	};
 
@@ -660,6 +665,56 @@ static void what_is_larger_than_any_ovf_is_refused(void **state)
 		assert_fails(*state, text, cases[i].code, cases[i].words);
 		free(text);
 	}
+}
+
+/* 200 drives of one disk, whose capacity is looked for in a text of 2 MB each time. */
+static void a_text_that_is_kept_too_often_is_refused(void **state)
+{
+	char *value = repeat("0123456789", 200000,
+	                     HEAD DISK_REFERENCES "<DiskSection><Disk ovf:diskId='d1' ovf:fileRef='f1' "
+	                                          "ovf:capacity='${none}'/></DiskSection>" SYSTEM
+	                                          "<ProductSection><Property ovf:key='k' ovf:value='",
+	                     "'/></ProductSection>" HARDWARE ITEM(1, 20, SUBTYPE("virtio")));
+	char *text = repeat(ITEM(, 17, "<rasd:Parent>1</rasd:Parent>" HOST("ovf:/disk/d1")), 200, value, TAIL);
+
+	assert_fails(*state, text, -EFBIG, "repeat");
+	free(value);
+	free(text);
+}
+
+/* Each of the items is looked for among the machines, not among all elements of the collection. */
+static void a_long_collection_is_searched_in_time(void **state)
+{
+	char *head = repeat("<Item ovf:id='x'/>", 1024, HEAD "<VirtualSystemCollection><StartupSection>",
+	                    "</StartupSection>");
+	char *text = repeat("<Section/>", 150000, head,
+	                    SYSTEM "<VirtualHardwareSection/></VirtualSystem></VirtualSystemCollection></Envelope>");
+	clock_t begin = clock();
+
+	appliance_free(open_text(*state, text));
+	assert_true(clock() - begin < 10 * CLOCKS_PER_SEC); /* with sanitizers 1, a product of both numbers 100 */
+	free(head);
+	free(text);
+}
+
+/* A configuration's name of 1 MB against a list of a million words; an item of as many kinds of controller. */
+static void long_lists_of_words_are_searched_in_time(void **state)
+{
+	char *id = repeat("b", 1000000, HEAD "<DeploymentOptionSection><Configuration ovf:id='",
+	                  "'/></DeploymentOptionSection>" SYSTEM HARDWARE "<Item ovf:configuration='");
+	char *list = repeat("a ", 1000000, id, "'/>" TAIL);
+	char *words = repeat("a ", 1000000,
+	                     HEAD SYSTEM HARDWARE "<Item><rasd:ResourceType>20</rasd:ResourceType>"
+	                                          "<rasd:ResourceSubType>",
+	                     "</rasd:ResourceSubType></Item>" TAIL);
+	clock_t begin = clock();
+
+	appliance_free(open_text(*state, list));
+	appliance_free(open_text(*state, words));
+	assert_true(clock() - begin < 10 * CLOCKS_PER_SEC);
+	free(id);
+	free(list);
+	free(words);
 }
 
 static void encodings_are_read(void **state)
@@ -768,6 +823,9 @@ int main(void)
 		TEST(faults_name_line_and_column),
 		TEST(document_types_are_refused),
 		TEST(what_is_larger_than_any_ovf_is_refused),
+		TEST(a_text_that_is_kept_too_often_is_refused),
+		TEST(a_long_collection_is_searched_in_time),
+		TEST(long_lists_of_words_are_searched_in_time),
 		TEST(encodings_are_read),
 	};
 

@@ -111,6 +111,13 @@ static void unlink_slot(struct memory *m, struct slot *slot)
 
 static bool overlaps(const struct memory *m, uint64_t base, uint64_t size)
 {
+	static const struct {
+		uint64_t base, size;
+	} taken[] = { { MEMORY_APIC_PAGE, 4096 }, { MEMORY_IDENTITY_PAGE, 4096 }, { MEMORY_TSS_PAGES, 3 * 4096 } };
+
+	for (size_t i = 0; i < ARRAY_SIZE(taken); i++)
+		if (base < taken[i].base + taken[i].size && taken[i].base < base + size)
+			return true;
 	for (struct slot *s = m->slots; s; s = s->next)
 		if (base < s->base + s->size && s->base < base + size)
 			return true;

@@ -39,7 +39,14 @@ void memory_free(struct memory *m);
 /* Anonymous memory for slots: zeroed, not reserved. NULL: none to be had. Unmapped by memory_free. */
 void *memory_allocate(struct memory *m, size_t size);
 
-/* A mapped slot moves. false: it would lie on another slot (a guest can program that) and is not mapped at all. */
+/* Where KVM has pages of its own among the guest's, on which it takes no slot: the local APICs' page and, below the BIOS, what
+ * Intel's processors need for real mode (KVM API, KVM_SET_IDENTITY_MAP_ADDR and KVM_SET_TSS_ADDR). */
+#define MEMORY_APIC_PAGE 0xfee00000u
+#define MEMORY_IDENTITY_PAGE 0xfffbc000u
+#define MEMORY_TSS_PAGES 0xfffbd000u /* three */
+
+/* A mapped slot moves. false: it would lie on another slot or on KVM's pages (a guest can program that) and is not mapped at
+ * all. */
 bool memory_map(struct memory *m, struct slot *slot, uint64_t base);
 void memory_unmap(struct memory *m, struct slot *slot);
 

@@ -15,11 +15,6 @@
 #include "core/memory.h"
 #include "vmformat/bytes.h"
 
-/* Three pages that VMX needs for real mode, and one for the identity map, in the hole below the BIOS ROM where no RAM or device
- * of ours can be. */
-#define TSS_ADDRESS 0xfffbd000u
-#define IDENTITY_MAP_ADDRESS 0xfffbc000u
-
 static const struct {
 	int capability;
 	const char *name;
@@ -166,7 +161,7 @@ int kvm_set_irq(void *context, unsigned gsi, bool level)
 
 static int create_vm(struct kvm *kvm, struct error *e)
 {
-	uint64_t identity = IDENTITY_MAP_ADDRESS;
+	uint64_t identity = MEMORY_IDENTITY_PAGE; /* in the hole below the BIOS ROM, as the TSS pages are */
 	int fd = kvm->options.kvm_fd, pages;
 
 	do /* a signal may interrupt it, on a busy host again and again */
@@ -178,7 +173,7 @@ static int create_vm(struct kvm *kvm, struct error *e)
 		                 "running? Stop it and try again",
 		                 strerror(errno));
 	if (ioctl(kvm->fd, KVM_SET_IDENTITY_MAP_ADDR, &identity) < 0 ||
-	    ioctl(kvm->fd, KVM_SET_TSS_ADDR, TSS_ADDRESS) < 0)
+	    ioctl(kvm->fd, KVM_SET_TSS_ADDR, MEMORY_TSS_PAGES) < 0)
 		return error_set(e, -errno, "KVM refuses its own pages: %s", strerror(errno));
 	/* Memory before the interrupt controllers: each slot waits for readers whom only those bring (5 ms for the first). */
 	memory_set_listener(kvm->options.memory, &(struct memory_listener){ slot_changed, slot_dirty, kvm });

@@ -20,6 +20,7 @@ struct loop {
 	atomic_bool quit;
 	pthread_mutex_t lock; /* the queue; a leaf */
 	struct loop_work *first, **last;
+	unsigned queued;
 	struct loop_source wake_source, timer_source;
 };
 
@@ -115,6 +116,7 @@ void loop_post(struct loop *l, struct loop_work *work)
 	work->next = NULL;
 	*l->last = work;
 	l->last = &work->next;
+	l->queued++;
 	pthread_mutex_unlock(&l->lock);
 	if (first)
 		wake(l);
@@ -130,6 +132,7 @@ void loop_cancel(struct loop *l, struct loop_work *work)
 	if (*at) {
 		*at = work->next;
 		work->queued = 0;
+		l->queued--;
 		if (!*at)
 			l->last = at;
 	}
@@ -147,9 +150,30 @@ static struct loop_work *take_work(struct loop *l)
 		if (!l->first)
 			l->last = &l->first;
 		work->queued = 0;
+		l->queued--;
 	}
 	pthread_mutex_unlock(&l->lock);
 	return work;
+}
+
+/* What was queued by now. What is posted meanwhile waits for the next round: a guest that keeps one work going (it prints without
+ * end) holds up neither timers nor messages. */
+static void run_work(struct loop *l)
+{
+	struct loop_work *work;
+	unsigned count;
+	bool more;
+
+	pthread_mutex_lock(&l->lock);
+	count = l->queued;
+	pthread_mutex_unlock(&l->lock);
+	while (count-- && (work = take_work(l)))
+		work->run(work);
+	pthread_mutex_lock(&l->lock);
+	more = l->first;
+	pthread_mutex_unlock(&l->lock);
+	if (more)
+		wake(l);
 }
 
 void loop_quit(struct loop *l)
@@ -172,7 +196,6 @@ static void arm_timer(struct loop *l)
 void loop_run_once(struct loop *l, int timeout_ms)
 {
 	struct epoll_event events[16];
-	struct loop_work *work;
 	int n;
 
 	if (l->clock)
@@ -183,8 +206,7 @@ void loop_run_once(struct loop *l, int timeout_ms)
 
 		source->ready(source->context, events[i].events);
 	}
-	while ((work = take_work(l)))
-		work->run(work);
+	run_work(l);
 	if (l->clock)
 		clock_run(l->clock);
 }

@@ -300,12 +300,21 @@ int machine_start_kvm(struct machine *m, struct error *e)
 	return r;
 }
 
+/* A write that waits for room on the host's disk was not completed: the reset ends it, as it does a disk's command. */
+static void give_up_requests(struct machine *m)
+{
+	for (unsigned i = 0; i < m->options.appliance->drive_count; i++)
+		if (m->options.blocks[i])
+			block_give_up(m->options.blocks[i]);
+}
+
 void machine_reset(struct machine *m)
 {
 	bool running = m->running;
 	struct error e = { 0 };
 
 	machine_pause(m);
+	give_up_requests(m);
 	kvm_destroy(m->kvm);
 	m->kvm = NULL;
 	atomic_store(&m->requests, 0);

@@ -480,6 +480,21 @@ void block_retry(struct block_engine *engine)
 	pthread_mutex_unlock(&engine->lock);
 }
 
+void block_give_up(struct block *b)
+{
+	struct block_engine *e = b->engine;
+	struct block_request *r;
+	struct queue given_up;
+
+	queue_init(&given_up);
+	pthread_mutex_lock(&e->lock);
+	unpark(e, b, &given_up);
+	e->stopped = e->parked.first;
+	pthread_mutex_unlock(&e->lock);
+	while ((r = queue_take(&given_up, b)))
+		deliver(e, r);
+}
+
 /* ---- requests ---- */
 
 void block_submit(struct block *b, struct block_request *r)

@@ -106,5 +106,8 @@ int block_change_medium(struct block *b, struct disk *disk, bool force, struct e
 void block_engine_set_stop(struct block_engine *engine,
                            void (*stop)(void *context, struct block *b, const struct error *e), void *context);
 void block_retry(struct block_engine *engine);
+/* I/O thread, after a drain: b's waiting requests reach their device as errors. Before a reset, which a disk's command does not
+ * survive either: retried later, a write would bring to the disk what the next system has put into that RAM. */
+void block_give_up(struct block *b);
 
 #endif

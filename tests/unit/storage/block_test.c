@@ -390,6 +390,33 @@ static void block_waiting_requests_get_their_error_when_nobody_stops(void **stat
 	mend_base(broken);
 }
 
+/* The RAM of a write that is given up belongs to somebody else afterwards; the next failure is told again. */
+static void block_requests_that_are_given_up_are_not_retried(void **state)
+{
+	struct fixture *f = *state;
+	struct stops stops = { 0 };
+	struct broken broken;
+
+	put_in(f, true);
+	block_engine_set_stop(f->engine, on_stop, &stops);
+	broken = break_base(f);
+	submit(f, BLOCK_READ, 0, 512);
+	block_drain(f->block);
+	assert_int_equal(f->drive.done, 0);
+	block_give_up(f->block);
+	assert_int_equal(f->drive.done, 1);
+	assert_int_equal(f->drive.result, -EIO);
+	submit(f, BLOCK_READ, 0, 512);
+	block_drain(f->block);
+	assert_int_equal(stops.count, 2);
+	mend_base(broken);
+	block_give_up(f->block);
+	assert_int_equal(f->drive.done, 2);
+	block_retry(f->engine);
+	block_drain(f->block);
+	assert_int_equal(f->drive.done, 2);
+}
+
 static void block_damaged_image_does_not_stop_the_machine(void **state)
 {
 	struct fixture *f = *state;
@@ -627,6 +654,7 @@ int main(void)
 		TEST(block_overlay_of_another_base_leaves_the_drive_empty),
 		TEST(block_host_failure_stops_the_machine_and_is_retried),
 		TEST(block_waiting_requests_get_their_error_when_nobody_stops),
+		TEST(block_requests_that_are_given_up_are_not_retried),
 		TEST(block_damaged_image_does_not_stop_the_machine),
 		TEST(cd_insert_and_eject_tell_drive_and_watcher),
 		TEST(cd_locked_tray_asks_the_guest_unless_forced),

@@ -16,6 +16,7 @@
 #include "core/loop.h"
 #include "core/machine.h"
 #include "core/sandbox.h"
+#include "core/teller.h"
 #include "core/verify.h"
 #include "core/video/screen.h"
 #include "vmformat/bytes.h"
@@ -29,11 +30,6 @@ struct cd {
 	struct control *control;
 	struct block *block;
 	char name[MESSAGE_NAME]; /* of the image that is in */
-};
-
-struct serial_output {
-	struct loop_work flush;
-	union message message; /* what has been gathered for one port */
 };
 
 struct serial_input {
@@ -66,7 +62,7 @@ struct control {
 	struct verify *verify;
 	struct cd cds[MESSAGE_MAX_CDS];
 	unsigned cd_count;
-	struct serial_output output;
+	struct teller *teller;
 	struct serial_input input;
 };
 
@@ -103,6 +99,7 @@ static void run(struct control *c)
 
 	if (c->question || c->checks_first || c->state == STATE_RUNNING)
 		return;
+	block_retry(c->session->engine); /* what waits since a disk of the host gave up would wait for ever */
 	if (machine_run(c->machine, &e) < 0)
 		fail(c, &e);
 	else
@@ -200,37 +197,18 @@ static void send_text_screen(struct control *c, uint32_t serial)
 
 /* ---- serial ---- */
 
-static void flush_serial(struct control *c)
+static void send_for_teller(void *context, union message *m, enum message_type type)
 {
-	if (c->output.message.serial.count)
-		link_send(c->link, &c->output.message, MESSAGE_SERIAL_OUTPUT, 0);
-	c->output.message.serial.count = 0;
+	struct control *c = context;
+
+	link_send(c->link, m, type, 0);
 }
 
-static void flush_serial_work(struct loop_work *work)
-{
-	flush_serial(container_of(work, struct control, output.flush));
-}
-
-/* Gathers what one round of the loop brings: guests print byte by byte. */
 static void serial_output(void *context, unsigned port, const uint8_t *data, size_t count)
 {
 	struct control *c = context;
-	struct message_serial *m = &c->output.message.serial;
 
-	while (count) {
-		size_t n;
-
-		if (m->port != port || m->count == sizeof(m->data))
-			flush_serial(c);
-		n = MIN(count, sizeof(m->data) - m->count);
-		m->port = port;
-		memcpy(m->data + m->count, data, n);
-		m->count += (uint32_t)n;
-		data += n;
-		count -= n;
-	}
-	loop_post(c->loop, &c->output.flush);
+	teller_serial(c->teller, port, data, count);
 }
 
 /* What does not fit waits for serial_ready(). */
@@ -271,14 +249,14 @@ static void tell_cd(void *context, struct block *b)
 {
 	struct cd *cd = context;
 	struct control *c = cd->control;
-	union message m = {
-		.cd = { .drive = (uint32_t)(cd - c->cds), .present = block_has_medium(b), .locked = block_locked(b) }
-	};
+	struct message_cd m = { .drive = (uint32_t)(cd - c->cds),
+		                .present = block_has_medium(b),
+		                .locked = block_locked(b) };
 
-	if (!m.cd.present)
+	if (!m.present)
 		cd->name[0] = 0; /* the guest ejected it */
-	message_copy_text(m.cd.name, sizeof(m.cd.name), cd->name);
-	link_send(c->link, &m, MESSAGE_CD, 0);
+	message_copy_text(m.name, sizeof(m.name), cd->name);
+	teller_cd(c->teller, &m);
 }
 
 static int refuse_files(const struct files *files, const char *name, struct file *ret_file, struct error *e)
@@ -415,16 +393,11 @@ static int start_verify(struct control *c, struct error *e)
 
 /* ---- messages ---- */
 
-static void retry_disk(struct control *c)
-{
-	block_retry(c->session->engine);
-	run(c);
-}
-
 static void take_command(struct control *c, const struct message_command *m)
 {
 	switch (m->command) {
 	case COMMAND_RUN:
+	case COMMAND_RETRY:
 		run(c);
 		break;
 	case COMMAND_PAUSE:
@@ -448,9 +421,6 @@ static void take_command(struct control *c, const struct message_command *m)
 		break;
 	case COMMAND_TEXT_SCREEN:
 		send_text_screen(c, m->header.serial);
-		break;
-	case COMMAND_RETRY:
-		retry_disk(c);
 		break;
 	}
 }
@@ -576,7 +546,8 @@ static int connect_loop(struct control *c, struct error *e)
 
 	c->clock = clock_new(false);
 	c->loop = c->clock ? loop_new(c->clock) : NULL;
-	if (!c->loop)
+	c->teller = c->loop ? teller_new(c->loop, send_for_teller, c) : NULL;
+	if (!c->teller)
 		return error_set(e, -ENOMEM, "No event loop can be had: %s", strerror(errno));
 	c->socket = (struct loop_source){ link_socket(c->link), EPOLLIN, receive, c };
 	c->keep = (struct loop_source){ timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), EPOLLIN,
@@ -626,6 +597,7 @@ static void introduce(struct control *c)
 	link_send(c->link, &m, MESSAGE_MACHINE, 0);
 	for (unsigned i = 0; i < c->cd_count; i++)
 		tell_cd(&c->cds[i], c->cds[i].block);
+	teller_flush(c->teller);
 	for (unsigned i = 0; i < a->remark_count; i++) {
 		snprintf(line, sizeof(line), "%s: %s", a->remarks[i].subject, a->remarks[i].text);
 		link_say_notice(c->link, NOTICE_INFO, line);
@@ -685,6 +657,7 @@ static void take_apart(struct control *c)
 	session_free(c->session);
 	if (c->keep.fd > 0)
 		close(c->keep.fd);
+	teller_free(c->teller);
 	loop_free(c->loop);
 	clock_free(c->clock);
 	if (c->screen.pixels)
@@ -702,14 +675,13 @@ int control_play(struct session *s)
 		link_say_state(s->link, STATE_FAILED, OFF_ERROR, "Out of memory");
 		return 1;
 	}
-	*c = (struct control){ .session = s,
-		               .link = s->link,
-		               .stopped = { .run = take_stopped },
-		               .trouble = { .run = take_trouble },
-		               .output = { .flush = { .run = flush_serial_work } } };
+	*c = (struct control){
+		.session = s, .link = s->link, .stopped = { .run = take_stopped }, .trouble = { .run = take_trouble }
+	};
 	link_say_state(c->link, STATE_STARTING, OFF_NONE, NULL);
 	play(c);
-	flush_serial(c);
+	if (c->teller)
+		teller_flush(c->teller);
 	send_screen(c); /* the last picture */
 	take_apart(c);
 	state = c->state;

@@ -24,11 +24,12 @@
 #define SCREEN_PERIOD 0.05 /* seconds between two pictures that a headless run asks for */
 #define TEXT_PERIOD 0.1    /* between two looks at the text cells */
 #define TEXT_SETTLED 8 /* seconds a text screen must stay the same to count as up: boot loaders count down by seconds */
-#define PICTURE_SETTLED 2 /* seconds in a graphics mode */
-#define BLANK_SHARE 1000  /* a line of text is more than a thousandth of the pixels, a cursor less */
-#define END_TIMEOUT 30    /* seconds that a core may need to write its overlays */
-#define TRANSCRIPT 65536  /* bytes of serial and debug output that texts are looked for in */
-#define ESCAPE_KEY 0x1d   /* Ctrl+], as in telnet(1) */
+#define PICTURE_SETTLED 2     /* seconds in a graphics mode */
+#define BLANK_SHARE 1000      /* a line of text is more than a thousandth of the pixels, a cursor less */
+#define END_TIMEOUT 30        /* seconds that a core may need to write its overlays */
+#define TRANSCRIPT 65536      /* bytes of serial and debug output that texts are looked for in */
+#define ESCAPE_KEY 0x1d       /* Ctrl+], as in telnet(1) */
+#define MESSAGES_PER_ROUND 64 /* so that a guest that prints without end does not hold up signals and the script */
 
 /* The end of what one port said. */
 struct transcript {
@@ -316,9 +317,12 @@ static void explain_death(struct headless *h)
 static void receive(struct headless *h)
 {
 	union message m;
-	int result;
 
-	while (!h->ended && (result = broker_receive(h->broker, &m)) != -EAGAIN) {
+	for (unsigned n = 0; n < MESSAGES_PER_ROUND && !h->ended; n++) {
+		int result = broker_receive(h->broker, &m);
+
+		if (result == -EAGAIN)
+			return;
 		if (result < 0) {
 			explain_death(h);
 			return;

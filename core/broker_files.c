@@ -4,9 +4,11 @@
  * the fingerprint of the content, and bound to the appliance that it was made for.
  *
  * The binding: a core taken over by a hostile appliance may claim the fingerprint of another one and so ask for that
- * one's overlay. The file `origin` in each state folder names the appliance it was made for; while that file is still
- * where it was, another one of the same fingerprint (a copy, or a liar) gets a folder of its own. A moved file finds
- * its state, because then nothing is left at the old place.
+ * one's overlay. The file `origin` in each state folder names the appliance it was made for, and keeps its size and how
+ * it begins; while that file is still where it was, another one of the same fingerprint (a copy, or a liar) gets a
+ * folder of its own. A moved file, or one that was downloaded again, finds its state, because nothing is left at the old
+ * place and it begins as that one did. Whatever else lies in that place later, or gets that inode, does not. Only a
+ * .vmx, which people edit, is known by its place alone.
  */
 #include "core/broker_files.h"
 
@@ -19,16 +21,20 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "vmformat/bytes.h"
 
 #define FINGERPRINT_DIGITS 32
-#define NAME_BYTES 100 /* of a state folder's name before its id: leaves room below NAME_MAX for suffixes */
-#define MAX_COPIES 64  /* state folders of one fingerprint: more copies of one download than anyone plays */
+#define NAME_BYTES 100             /* of a state folder's name before its id: leaves room below NAME_MAX for suffixes */
+#define HEAD_BYTES 65536           /* of the appliance in `origin`: a whole text, also where it begins a tar */
+#define LINE_BYTES (PATH_MAX + 96) /* of `origin`, before that */
+#define MAX_COPIES 64              /* state folders of one fingerprint: more copies of one download than anyone plays */
 
 int broker_say(char text[MESSAGE_TEXT], int code, const char *format, ...)
 {
@@ -99,6 +105,19 @@ static char *real_path(int fd)
 	return strdup(path);
 }
 
+/* Only kept and compared, never understood. */
+static int read_head(struct broker_files *f)
+{
+	ssize_t n;
+
+	f->head = malloc(HEAD_BYTES);
+	n = f->head ? pread(f->appliance_fd, f->head, HEAD_BYTES, 0) : -1;
+	if (n < 0)
+		return -EIO;
+	f->head_length = (size_t)n;
+	return 0;
+}
+
 static int copy_allowed(struct broker_files *f, const char *const *allowed)
 {
 	size_t count = 0;
@@ -125,10 +144,11 @@ int broker_files_init(struct broker_files *f, const char *path, const char *cons
 	if (err)
 		return err;
 	f->path = real_path(f->appliance_fd);
-	if (!f->path || fstat(f->appliance_fd, &st) < 0 || copy_allowed(f, allowed) < 0)
+	if (!f->path || fstat(f->appliance_fd, &st) < 0 || copy_allowed(f, allowed) < 0 || read_head(f) < 0)
 		return broker_say(text, -EIO, "%s: its real place cannot be found out (is /proc mounted?)", path);
 	f->device = st.st_dev;
 	f->inode = st.st_ino;
+	f->size = st.st_size;
 	slash = strrchr(f->path, '/');
 	f->name = slash + 1;
 	f->folder_path = slash == f->path ? strdup("/") : strndup(f->path, (size_t)(slash - f->path));
@@ -148,6 +168,7 @@ void broker_files_free(struct broker_files *f)
 	for (size_t i = 0; f->allowed && f->allowed[i]; i++)
 		free(f->allowed[i]);
 	free(f->allowed);
+	free(f->head);
 	free(f->path);
 	free(f->folder_path);
 	free(f->state_path);
@@ -333,36 +354,64 @@ static int open_state_home(char ret_path[PATH_MAX], char text[MESSAGE_TEXT])
 /* Who a state folder belongs to, as its file `origin` says. */
 enum owner { OWNER_US, OWNER_GONE /* it moved, maybe to where we are */, OWNER_OTHER };
 
-static enum owner owner_of(const struct broker_files *f, int state_fd)
+static bool is_edited_by_people(const struct broker_files *f)
 {
-	char line[PATH_MAX + 64], path[PATH_MAX];
-	unsigned long long device, inode;
-	enum owner owner = OWNER_GONE; /* also: no origin, made by hand */
-	int fd = open_beneath(state_fd, "origin", O_RDONLY, 0);
-	ssize_t n = fd < 0 ? -1 : read(fd, line, sizeof(line) - 1);
+	size_t length = strlen(f->name);
+
+	return length > 4 && !strcasecmp(f->name + length - 4, ".vmx");
+}
+
+static enum owner judge_origin(const struct broker_files *f, const char *origin, size_t length)
+{
+	unsigned long long device, inode, size;
+	const char *head = memchr(origin, '\n', length);
+	char line[LINE_BYTES], path[PATH_MAX];
+	bool same, here;
 	struct stat st;
 
-	if (n > 0) {
-		line[n] = 0;
-		if (sscanf(line, "%llu %llu %4095[^\n]", &device, &inode, path) == 3) {
-			if (!strcmp(path, f->path) || (device == f->device && inode == f->inode))
-				owner = OWNER_US;
-			else if (stat(path, &st) == 0 && st.st_dev == device && st.st_ino == inode)
-				owner = OWNER_OTHER;
-		}
+	if (!head || head - origin >= LINE_BYTES)
+		return OWNER_OTHER;
+	snprintf(line, sizeof(line), "%.*s", (int)(head - origin), origin);
+	if (sscanf(line, "%llu %llu %llu %4095[^\n]", &device, &inode, &size, path) != 4)
+		return OWNER_OTHER;
+	length -= (size_t)(++head - origin);
+	same = size == (unsigned long long)f->size && length == f->head_length && !memcmp(head, f->head, length);
+	here = !strcmp(path, f->path) || (device == f->device && inode == f->inode);
+	if (here && (same || is_edited_by_people(f)))
+		return OWNER_US;
+	if (!here && stat(path, &st) == 0 && st.st_dev == device && st.st_ino == inode)
+		return OWNER_OTHER;
+	return same ? OWNER_GONE : OWNER_OTHER;
+}
+
+static enum owner owner_of(const struct broker_files *f, int state_fd)
+{
+	const size_t room = LINE_BYTES + HEAD_BYTES;
+	enum owner owner = OWNER_OTHER;
+	int fd = open_beneath(state_fd, "origin", O_RDONLY | O_NONBLOCK, 0);
+	char *origin = malloc(room);
+	ssize_t n;
+
+	if (fd < 0) {
+		free(origin);
+		return OWNER_GONE; /* made by hand */
 	}
-	if (fd >= 0)
-		close(fd);
+	n = origin ? read(fd, origin, room) : -1;
+	if (n > 0)
+		owner = judge_origin(f, origin, (size_t)n);
+	free(origin);
+	close(fd);
 	return owner;
 }
 
 static int write_origin(const struct broker_files *f, int state_fd)
 {
-	char line[PATH_MAX + 64];
-	int n = snprintf(line, sizeof(line), "%llu %llu %s\n", (unsigned long long)f->device,
-	                 (unsigned long long)f->inode, f->path);
+	char line[LINE_BYTES];
+	int n = snprintf(line, sizeof(line), "%llu %llu %llu %s\n", (unsigned long long)f->device,
+	                 (unsigned long long)f->inode, (unsigned long long)f->size, f->path);
+	struct iovec parts[] = { { line, (size_t)n }, { f->head, f->head_length } };
 	int fd = open_beneath(state_fd, "origin", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	int err = fd < 0 ? fd : write(fd, line, (size_t)n) == n ? 0 : -EIO;
+	int err = fd < 0 ? fd : writev(fd, parts, 2) == (ssize_t)(parts[0].iov_len + parts[1].iov_len) ? 0 : -EIO;
 
 	if (fd >= 0)
 		close(fd);

@@ -19,6 +19,9 @@ struct broker_files {
 	int state_fd;     /* the state folder, -1: not known yet */
 	dev_t device;     /* of the appliance's file */
 	ino_t inode;
+	off_t size;
+	char *head; /* its first bytes, as `origin` keeps them */
+	size_t head_length;
 	char *path;           /* its real path */
 	char *folder_path;    /* path without the last part */
 	const char *name;     /* the last part, within path */

@@ -516,6 +516,56 @@ static void a_moved_appliance_finds_its_state(void **state)
 	broker_files_free(&f);
 }
 
+#define LEFT_ID "00112233445566778899aabbccddeeff"
+
+static void assert_state(const char *appliance, const char *folder)
+{
+	struct broker_files f = open_appliance(appliance, NULL);
+
+	assert_int_equal(ask(&f, OPEN_OVERLAY, LEFT_ID, "Box", "scsi0:0", ""), 0);
+	assert_string_equal(f.state_path, in_root(folder));
+	broker_files_free(&f);
+}
+
+/* To another disk, or downloaded a second time: only the content is the same. */
+static void a_copied_appliance_finds_the_state_of_one_that_has_gone(void **state)
+{
+	(void)state;
+	write_file("vm/box.ova", "a box of some size");
+	assert_state("vm/box.ova", "state/vitrine/Box-" LEFT_ID);
+	write_file("outside/box.ova", "a box of some size");
+	assert_int_equal(unlink(in_root("vm/box.ova")), 0);
+	assert_state("outside/box.ova", "state/vitrine/Box-" LEFT_ID);
+}
+
+/* Its core claims the fingerprint of the box above, whose owner has gone; file systems give its inode to the next file. */
+static void another_appliance_cannot_claim_the_state_of_one_that_has_gone(void **state)
+{
+	(void)state;
+	assert_int_equal(unlink(in_root("outside/box.ova")), 0);
+	write_file("outside/evil.ova", "a box of evil size");
+	assert_state("outside/evil.ova", "state/vitrine/Box-" LEFT_ID "-2");
+	assert_int_equal(unlink(in_root("outside/evil.ova")), 0);
+	write_file("outside/box.ova", "another, in its very place");
+	assert_state("outside/box.ova", "state/vitrine/Box-" LEFT_ID "-3");
+	write_file("outside/box.ova", "a box of some size"); /* the true one is back */
+	assert_state("outside/box.ova", "state/vitrine/Box-" LEFT_ID);
+	assert_int_equal(unlink(in_root("outside/box.ova")), 0);
+}
+
+static void an_edited_text_keeps_its_state(void **state)
+{
+	struct broker_files f;
+
+	(void)state;
+	write_file("vm/machine.vmx", "appliance, with more memory");
+	f = open_appliance("vm/machine.vmx", NULL);
+	assert_int_equal(ask(&f, OPEN_OVERLAY, ID, "x", "scsi0:0", ""), 0);
+	assert_string_equal(f.state_path, in_root("state/vitrine/My-Machine-" ID));
+	broker_files_free(&f);
+	write_file("vm/machine.vmx", "appliance");
+}
+
 static void another_appliance_cannot_claim_this_ones_state(void **state)
 {
 	struct broker_files f;
@@ -579,6 +629,9 @@ int main(void)
 		cmocka_unit_test(temporary_overlays_leave_nothing),
 		cmocka_unit_test(links_in_the_state_folder_are_not_followed),
 		cmocka_unit_test(a_moved_appliance_finds_its_state),
+		cmocka_unit_test(a_copied_appliance_finds_the_state_of_one_that_has_gone),
+		cmocka_unit_test(another_appliance_cannot_claim_the_state_of_one_that_has_gone),
+		cmocka_unit_test(an_edited_text_keeps_its_state),
 		cmocka_unit_test(another_appliance_cannot_claim_this_ones_state),
 		cmocka_unit_test(a_home_that_cannot_be_written_is_said),
 	};

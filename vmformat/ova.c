@@ -5,6 +5,7 @@
  */
 #include "vmformat/ova.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -42,6 +43,7 @@ enum {
 
 struct member {
 	char *name;
+	uint64_t hash; /* of the name, in lower case: long names are compared only where it is the same */
 	uint64_t offset, size;
 };
 
@@ -249,11 +251,23 @@ static const char *plain_name(const char *name)
 	return name;
 }
 
+/* FNV-1a, 64 bits. Who makes names collide has only his own package opened slowly. */
+static uint64_t hash_of(const char *name)
+{
+	uint64_t hash = 0xcbf29ce484222325u;
+
+	for (; *name; name++)
+		hash = (hash ^ (unsigned char)tolower((unsigned char)*name)) * 0x100000001b3u;
+	return hash;
+}
+
 static const struct member *find_exactly(const struct ova *ova, const char *name,
                                          int (*compare)(const char *, const char *))
 {
+	uint64_t hash = hash_of(name);
+
 	for (unsigned i = 0; i < ova->count; i++)
-		if (!compare(ova->members[i].name, name))
+		if (ova->members[i].hash == hash && !compare(ova->members[i].name, name))
 			return &ova->members[i];
 	return NULL;
 }
@@ -279,7 +293,7 @@ static int add_member(struct walk *w, const char *name, uint64_t size)
 	if (!members)
 		return -ENOMEM;
 	ova->members = members;
-	members[ova->count] = (struct member){ strdup(name), w->offset + BLOCK, size };
+	members[ova->count] = (struct member){ strdup(name), hash_of(name), w->offset + BLOCK, size };
 	return members[ova->count].name ? (int)(ova->count++, 0) : -ENOMEM;
 }
 

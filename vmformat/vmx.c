@@ -461,17 +461,21 @@ static bool is_absent_by_default(const char *device)
 	return false;
 }
 
+#define MAX_NAMESPACES 4u /* of one key; VMware's have up to 3, "RemoteDisplay.vnc.key": each is looked up */
+
 /* Is any of the namespaces that key is in ("scsi0", "scsi0:1" for scsi0:1.mode) switched off, or never switched on? */
 static bool is_off(const struct vmx_file *vmx, const char *key)
 {
 	char present[KEY_SIZE + sizeof(".present")];
+	unsigned depth = 0;
 
-	for (const char *p = key; *p; p++) {
+	for (const char *p = key; *p && depth < MAX_NAMESPACES; p++) {
 		size_t length = (size_t)(p - key);
 		const char *value;
 
 		if ((*p != '.' && *p != ':') || !length)
 			continue;
+		depth++;
 		memcpy(present, key, length);
 		strcpy(present + length, ".present");
 		value = vmx_get(vmx, present);

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include <cmocka.h>
 
@@ -196,6 +197,25 @@ static void members_may_come_in_any_order_and_without_an_end(void **state)
 	a = open_ok(*state);
 	assert_disk_begins_with(a, 0x43);
 	appliance_free(a);
+}
+
+/* Each is looked for among all others, and they differ in their last letters alone. */
+static void many_long_names_are_searched_in_time(void **state)
+{
+	struct tar *tar = *state;
+	char name[4081] = "";
+	clock_t begin;
+
+	add_ovf(tar, "no disk");
+	memset(name, 'x', sizeof(name));
+	for (unsigned i = 0; i < 4000; i++) {
+		snprintf(name + 4070, 11, "%06u", i);
+		add(tar, "././@LongLink", 'L', name, strlen(name) + 1);
+		add(tar, "x", '0', NULL, 0);
+	}
+	begin = clock();
+	appliance_free(open_ok(tar));
+	assert_true(clock() - begin < 10 * CLOCKS_PER_SEC);
 }
 
 static void ustar_prefixes_gnu_long_names_and_pax_paths_name_members(void **state)
@@ -493,6 +513,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(a_disk_is_read_inside_of_the_tar),
 		TEST(members_may_come_in_any_order_and_without_an_end),
+		TEST(many_long_names_are_searched_in_time),
 		TEST(ustar_prefixes_gnu_long_names_and_pax_paths_name_members),
 		TEST(pax_and_base_256_sizes_count),
 		TEST(opening_reads_as_little_of_4_gib_as_of_10_mib),

@@ -2,6 +2,7 @@
 #include "core/storage/block.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -15,6 +16,7 @@
 #include "vmformat/qcow2.h"
 
 #define MAX_WORKERS 16            /* disks and page cache are busy with fewer */
+#define COMPLETIONS_PER_ROUND 256 /* of the loop, which has timers and messages to serve, too */
 #define WORKER_STACK (128u << 10) /* libdeflate and libc need a few KiB; only touched pages cost memory */
 
 struct queue {
@@ -304,12 +306,13 @@ static void deliver(struct block_engine *e, struct block_request *r)
 	pthread_mutex_unlock(&e->lock);
 }
 
-static unsigned run_completions(struct block_engine *e)
+/* Of up to limit requests; returns how many were delivered. */
+static unsigned run_completions(struct block_engine *e, unsigned limit)
 {
 	struct block_request *r;
 	unsigned count = 0;
 
-	while ((r = take_done(e))) {
+	while (limit-- && (r = take_done(e))) {
 		if (e->stop && !r->block->closing && is_host_failure(r->result)) {
 			park(e, r);
 			continue;
@@ -321,13 +324,20 @@ static unsigned run_completions(struct block_engine *e)
 }
 
 static void run_events(struct block_engine *e);
+static void wake_io_thread(struct block_engine *e);
 
 static void run_work(struct loop_work *work)
 {
 	struct block_engine *e = container_of(work, struct block_engine, work);
+	bool more;
 
-	run_completions(e);
+	run_completions(e, COMPLETIONS_PER_ROUND);
 	run_events(e);
+	pthread_mutex_lock(&e->lock);
+	more = e->done.first;
+	pthread_mutex_unlock(&e->lock);
+	if (more)
+		wake_io_thread(e);
 }
 
 static void wake_io_thread(struct block_engine *e)
@@ -352,7 +362,7 @@ unsigned block_poll(struct block_engine *engine)
 	do {
 		if (!engine->loop)
 			work_here(engine);
-		count = run_completions(engine);
+		count = run_completions(engine, UINT_MAX);
 		total += count;
 	} while (count);
 	run_events(engine);
@@ -536,7 +546,7 @@ void block_drain(struct block *b)
 	do {
 		if (!e->loop)
 			work_here(e);
-		run_completions(e);
+		run_completions(e, UINT_MAX);
 		pthread_mutex_lock(&e->lock);
 		idle = b->in_flight == b->parked;
 		while (!idle && e->loop && !e->done.first)

@@ -159,7 +159,8 @@ int appliance_fingerprint(struct appliance *a, char ret_hex[33], struct error *e
 int appliance_apply_vmx(struct appliance *a, const char *text, size_t length, const char *name, struct error *e);
 
 /* The description as a commented .vmx (malloc'ed, for the caller to free): what --describe prints and what is written
- * beside an OVA's or a bare disk's state for the user to edit. Reading it again gives the same description. */
+ * beside an OVA's or a bare disk's state for the user to edit. Reading it again gives the same description. -EFBIG: it would
+ * be larger than VMX_MAX_SIZE. */
 int appliance_to_vmx(const struct appliance *a, char **ret_text, struct error *e);
 
 /* The drive "scsi0:0", "ide1:0", "sata0:1", "nvme0:0", "floppy0"; NULL: none. And the reverse (at least 32 bytes). */

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "vmformat/bytes.h"
+#include "vmformat/vmx.h"
 #include "vmformat/vmx_fields.h"
 #include "vmformat/vmx_text.h"
 
@@ -209,6 +210,13 @@ int appliance_to_vmx(const struct appliance *a, char **ret_text, struct error *e
 	if (fclose(w.out) || w.error) {
 		free(text);
 		return error_set(e, -ENOMEM, "%s: out of memory", a->name);
+	}
+	if (length > VMX_MAX_SIZE) { /* could be written, but not read again */
+		free(text);
+		return error_set(e, -EFBIG,
+		                 "%.100s: its description would fill a configuration of %zu bytes (the limit is %u). "
+		                 "Shorten its annotation and names.",
+		                 a->name, length, VMX_MAX_SIZE);
 	}
 	*ret_text = text;
 	return 0;

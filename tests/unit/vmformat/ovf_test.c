@@ -717,6 +717,21 @@ static void long_lists_of_words_are_searched_in_time(void **state)
 	free(words);
 }
 
+/* Written as a configuration, each quotation mark takes three bytes: the next start could not read it. */
+static void a_description_that_no_configuration_holds_is_refused(void **state)
+{
+	char *text = repeat("\"", 1500000, HEAD "<VirtualSystem ovf:id='vm'><AnnotationSection><Annotation>",
+	                    "</Annotation></AnnotationSection>" HARDWARE TAIL);
+	struct appliance *a = open_text(*state, text);
+	struct error e = { 0 };
+	char *configuration;
+
+	assert_int_equal(appliance_to_vmx(a, &configuration, &e), -EFBIG);
+	assert_non_null(strstr(e.text, "configuration"));
+	appliance_free(a);
+	free(text);
+}
+
 static void encodings_are_read(void **state)
 {
 	static const char utf8[] =
@@ -826,6 +841,7 @@ int main(void)
 		TEST(a_text_that_is_kept_too_often_is_refused),
 		TEST(a_long_collection_is_searched_in_time),
 		TEST(long_lists_of_words_are_searched_in_time),
+		TEST(a_description_that_no_configuration_holds_is_refused),
 		TEST(encodings_are_read),
 	};
 

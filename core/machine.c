@@ -35,6 +35,7 @@ struct part {
 	uint8_t irq_count, irqs[2];
 	void (*tell)(struct machine *m, const struct part *part, struct device_config *config, union extra *extra);
 	uint16_t model; /* bridges: which */
+	uint16_t slot;  /* bridges: the number of the first slot behind */
 };
 
 static void tell_host(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
@@ -72,11 +73,15 @@ static void tell_vga(struct machine *m, const struct part *part, struct device_c
 
 static void tell_bridge(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
 {
+	bool port = part->model == 0x07a0; /* a root port: one device is behind it */
+
 	(void)config;
-	extra->bridge = (struct bridge_config){ .vendor = 0x15ad,
-		                                .device = part->model,
-		                                .express = part->model == 0x07a0,
-		                                .ret_bus = &m->bridged[m->bridge_count++] };
+	m->acpi_board.bridges[m->bridge_count] = (struct acpi_bridge){ .devfn = PCI_DEVFN(part->device, part->function),
+		                                                       .devices = port ? 1 : 32,
+		                                                       .first_slot = part->slot };
+	extra->bridge = (struct bridge_config){
+		.vendor = 0x15ad, .device = part->model, .express = port, .ret_bus = &m->bridged[m->bridge_count++]
+	};
 }
 
 static void tell_keyboard(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
@@ -129,11 +134,11 @@ static const struct part vmware_board[] = {
 	{ &ide_class, "ide", 0x07, 1, .irq_count = 2, .irqs = { 14, 15 }, .tell = tell_ide },
 	{ &piix4_pm_class, "pm", 0x07, 3, .irq_count = 1, .irqs = { 9 }, .tell = tell_power },
 	{ &vga_class, "vga", 0x0f, 0, .tell = tell_vga },
-	{ &bridge_class, "pciBridge0", 0x11, 0, .tell = tell_bridge, .model = 0x0790 },
-	{ &bridge_class, "pciBridge4", 0x15, 0, .tell = tell_bridge, .model = 0x07a0 },
-	{ &bridge_class, "pciBridge5", 0x16, 0, .tell = tell_bridge, .model = 0x07a0 },
-	{ &bridge_class, "pciBridge6", 0x17, 0, .tell = tell_bridge, .model = 0x07a0 },
-	{ &bridge_class, "pciBridge7", 0x18, 0, .tell = tell_bridge, .model = 0x07a0 },
+	{ &bridge_class, "pciBridge0", 0x11, 0, .tell = tell_bridge, .model = 0x0790, .slot = 32 },
+	{ &bridge_class, "pciBridge4", 0x15, 0, .tell = tell_bridge, .model = 0x07a0, .slot = 160 },
+	{ &bridge_class, "pciBridge5", 0x16, 0, .tell = tell_bridge, .model = 0x07a0, .slot = 192 },
+	{ &bridge_class, "pciBridge6", 0x17, 0, .tell = tell_bridge, .model = 0x07a0, .slot = 224 },
+	{ &bridge_class, "pciBridge7", 0x18, 0, .tell = tell_bridge, .model = 0x07a0, .slot = 256 },
 	{ NULL },
 };
 
@@ -224,6 +229,13 @@ static int add_parts(struct machine *m, const struct part *parts, struct error *
 	return r;
 }
 
+static int add_serial(struct machine *m, unsigned n, struct error *e)
+{
+	m->acpi_board.serials[n].port = serial_parts[n].port;
+	m->acpi_board.serials[n].irq = serial_parts[n].irqs[0];
+	return add_part(m, &serial_parts[n], &m->serials[n], e);
+}
+
 static int add_serials(struct machine *m, const struct appliance *a, struct error *e)
 {
 	bool wanted[MACHINE_SERIALS] = { true };
@@ -234,8 +246,16 @@ static int add_serials(struct machine *m, const struct appliance *a, struct erro
 			wanted[a->serials[i].number] = true;
 	for (unsigned i = 0; i < MACHINE_SERIALS && r >= 0; i++)
 		if (wanted[i])
-			r = add_part(m, &serial_parts[i], &m->serials[i], e);
+			r = add_serial(m, i, e);
 	return r;
+}
+
+/* Whatever the board leaves free on the root bus is a slot. VirtualBox numbers none: its guests name their cards by place. */
+static void number_slots(struct machine *m, const struct part *parts, enum appliance_origin origin)
+{
+	m->acpi_board.slots = origin == ORIGIN_VIRTUALBOX ? 0 : UINT32_MAX;
+	for (const struct part *part = parts; part->class; part++)
+		m->acpi_board.slots &= ~(1u << part->device);
 }
 
 static int add_board(struct machine *m, const struct appliance *a, struct error *e)
@@ -248,7 +268,13 @@ static int add_board(struct machine *m, const struct appliance *a, struct error 
 	r = add_parts(m, boards[a->origin], e);
 	r = r < 0 ? r : add_parts(m, isa_parts, e);
 	r = r < 0 ? r : add_serials(m, a, e);
+	if (r >= 0) {
+		m->acpi_board.isa_devfn = find_device(m, &piix4_isa_class)->pci->devfn;
+		number_slots(m, boards[a->origin], a->origin);
+		r = machine_build_tables(m, a->origin, e);
+	}
 	r = r < 0 ? r : firmware_add_fw_cfg(m, e);
+	machine_free_tables(m);
 	m->keyboard = find_device(m, &i8042_class);
 	m->power = find_device(m, &piix4_pm_class);
 	m->vga = find_device(m, &vga_class);

@@ -89,6 +89,11 @@ int firmware_add_fw_cfg(struct machine *m, struct error *e)
 		{ FW_CFG_IRQ0_OVERRIDE, NULL, override, sizeof(override) },
 		{ 0, "etc/e820", e820, memory_map_entries(m, e820) },
 		{ 0, "bootorder", m->boot_list, strlen(m->boot_list) + 1 },
+		{ 0, "etc/acpi/rsdp", m->acpi.rsdp, sizeof(m->acpi.rsdp) },
+		{ 0, "etc/acpi/tables", m->acpi.tables, m->acpi.tables_size },
+		{ 0, "etc/table-loader", m->acpi.loader, m->acpi.loader_size },
+		{ 0, "etc/smbios/smbios-anchor", m->smbios.anchor, sizeof(m->smbios.anchor) },
+		{ 0, "etc/smbios/smbios-tables", m->smbios.tables, m->smbios.size },
 	};
 	struct fw_cfg_config list = { .items = items, .count = ARRAY_SIZE(items) };
 

@@ -6,7 +6,9 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "core/chipset/acpi_tables.h"
 #include "core/chipset/chipset.h"
+#include "core/chipset/smbios.h"
 #include "core/cpu/kvm.h"
 #include "core/device.h"
 #include "core/legacy/legacy.h"
@@ -48,8 +50,11 @@ struct machine {
 	uint8_t uuid[16];
 	uint8_t *video_memory;
 	struct pci_bus *pci;
-	struct pci_bus *bridged[8]; /* behind the bridges, in the parts list's order */
+	struct pci_bus *bridged[ACPI_MAX_BRIDGES]; /* behind the bridges, in the parts list's order */
 	unsigned bridge_count;
+	struct acpi_board acpi_board; /* filled as the parts are put on; what the tables are made of */
+	struct acpi_tables acpi;      /* until the firmware's device has copied them, as the next */
+	struct smbios_tables smbios;
 	struct block *ide_blocks[4];
 	struct ide_config ide;
 	struct device *devices; /* the last created first */
@@ -68,6 +73,10 @@ struct machine {
 /* machine_firmware.c */
 void firmware_boot_order(struct machine *m, const struct appliance *a);
 int firmware_add_fw_cfg(struct machine *m, struct error *e);
+
+/* machine_tables.c: fills m->acpi and m->smbios, and frees them. */
+int machine_build_tables(struct machine *m, enum appliance_origin origin, struct error *e);
+void machine_free_tables(struct machine *m);
 
 /* machine.c: adds one part to the board. */
 int machine_add(struct machine *m, const struct device_class *class, const struct device_config *config,

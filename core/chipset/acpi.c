@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* 82371AB (PIIX4) function 3: power management (Intel 290562, chapter 7), as far as ACPI's fixed hardware goes: PM1 event and
- * control registers, the power management timer, the power button; and what SeaBIOS's FADT names beside them: the APM ports as
- * SMI_CMD, and a GPE block. */
+ * control registers, the power management timer, the power button; and what the FADT (acpi_tables.c, and SeaBIOS's own) names beside
+ * them: the APM ports as SMI_CMD, and a GPE block. */
 #include <errno.h>
 #include <string.h>
 
@@ -18,7 +18,7 @@
 #define PM1_EN 0x02
 #define PM1_CNT 0x04
 #define PM_TMR 0x08
-#define PM_SIZE 0x40
+#define PM_SIZE ACPI_PM_SIZE
 
 #define TMR_STS 0x0001
 #define PWRBTN_STS 0x0100
@@ -29,13 +29,6 @@
 #define SLP_TYP_SHIFT 10
 #define SLP_EN 0x2000
 #define SLP_TYP_OFF 0 /* 7.2.4: 000 is soft off */
-
-/* SeaBIOS's FADT: SMI_CMD with its two values, GPE0_BLK. */
-#define APMC 0xb2
-#define ACPI_ENABLE 0xf1
-#define ACPI_DISABLE 0xf0
-#define GPE0 0xafe0
-#define GPE0_SIZE 4 /* status and enable, 16 events each */
 
 #define PM_TIMER_HZ 3579545u
 #define PM_TIMER_HALF (1u << 23) /* TMR_STS is set when bit 23 changes */
@@ -197,7 +190,7 @@ static uint64_t gpe_read(struct device *d, struct region *r, uint64_t offset, un
 	struct piix4_pm *p = (struct piix4_pm *)d;
 
 	(void)r, (void)size;
-	return offset < GPE0_SIZE / 2 ? 0 : p->gpe_enable >> 8 * (offset & 1) & 0xff;
+	return offset < ACPI_GPE_SIZE / 2 ? 0 : p->gpe_enable >> 8 * (offset & 1) & 0xff;
 }
 
 static void gpe_write(struct device *d, struct region *r, uint64_t offset, unsigned size, uint64_t value)
@@ -206,7 +199,7 @@ static void gpe_write(struct device *d, struct region *r, uint64_t offset, unsig
 	unsigned shift = 8 * (offset & 1);
 
 	(void)r, (void)size;
-	if (offset >= GPE0_SIZE / 2)
+	if (offset >= ACPI_GPE_SIZE / 2)
 		p->gpe_enable = (uint16_t)((p->gpe_enable & ~(0xffu << shift)) | (value & 0xff) << shift);
 }
 
@@ -257,9 +250,11 @@ static int piix4_pm_create(struct device *d, const struct device_config *config,
 	p->pci.config_written = config_written;
 	p->io = (struct region){ .name = "pm", .ops = &pm_ops, .device = d, .size = PM_SIZE, .space = BUS_PORT };
 	p->apm = (struct region){ .name = "apm", .ops = &apm_ops, .device = d, .size = 2, .space = BUS_PORT };
-	p->gpe = (struct region){ .name = "gpe0", .ops = &gpe_ops, .device = d, .size = GPE0_SIZE, .space = BUS_PORT };
-	bus_map(d->board->bus, &p->apm, APMC);
-	bus_map(d->board->bus, &p->gpe, GPE0);
+	p->gpe = (struct region){
+		.name = "gpe0", .ops = &gpe_ops, .device = d, .size = ACPI_GPE_SIZE, .space = BUS_PORT
+	};
+	bus_map(d->board->bus, &p->apm, ACPI_SMI_CMD);
+	bus_map(d->board->bus, &p->gpe, ACPI_GPE_BASE);
 	return 0;
 }
 

@@ -19,9 +19,18 @@ struct i440fx_config {
 extern const struct device_class i440fx_class;
 
 /* piix4-isa: PCI to ISA bridge 82371AB function 0: PIRQ routing. No extra. */
+#define PIIX4_PIRQRC 0x60 /* to 0x63: PIRQ A-D route control */
 extern const struct device_class piix4_isa_class;
 
-/* piix4-pm: power management, 82371AB function 3: ACPI fixed hardware, APM ports. */
+/* piix4-pm: power management, 82371AB function 3: ACPI fixed hardware, APM ports. The places that the FADT names; SeaBIOS puts
+ * PMBASE there when it is given tables (and at 0xb000 when it makes its own). */
+#define ACPI_PM_BASE 0x600
+#define ACPI_PM_SIZE 0x40
+#define ACPI_GPE_BASE 0xafe0
+#define ACPI_GPE_SIZE 4 /* status and enable, 16 events each */
+#define ACPI_SMI_CMD 0xb2
+#define ACPI_ENABLE 0xf1
+#define ACPI_DISABLE 0xf0
 struct piix4_pm_config {
 	void (*power_off)(void *context);
 	void *context;

@@ -26,22 +26,22 @@ struct pci_bus {
 
 /* ---- interrupts ---- */
 
-/* The PIRQ that p's pin arrives at: each bridge rotates by the device number (PCI-to-PCI Bridge Specification 1.2, 9.1). */
-static unsigned pirq_of(const struct pci_device *p)
+/* Each bridge rotates by the device number (PCI-to-PCI Bridge Specification 1.2, 9.1). */
+unsigned pci_bus_pirq(const struct pci_bus *bus, unsigned device, unsigned pin)
 {
-	unsigned pin = p->config[PCI_INTERRUPT_PIN] - 1u;
-
-	while (p->bus->bridge) {
-		pin += p->devfn >> 3;
-		p = p->bus->bridge;
+	for (; bus->bridge; bus = bus->bridge->bus) {
+		pin += device;
+		device = bus->bridge->devfn >> 3;
 	}
-	return (pin + (p->devfn >> 3) + p->bus->root->swizzle) & 3;
+	return (pin + device + bus->swizzle) & 3;
 }
 
 static void route_device(struct pci_device *p)
 {
-	if (p->config[PCI_INTERRUPT_PIN])
-		irq_line_route(&p->intx, p->bus->root->pirq_gsi[pirq_of(p)]);
+	unsigned pin = p->config[PCI_INTERRUPT_PIN];
+
+	if (pin)
+		irq_line_route(&p->intx, p->bus->root->pirq_gsi[pci_bus_pirq(p->bus, p->devfn >> 3, pin - 1u)]);
 }
 
 /* Buses hang in a tree that only the board's parts list makes: at most as deep as it says. */

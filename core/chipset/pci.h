@@ -109,6 +109,8 @@ void pci_bus_reset(struct pci_bus *root);                  /* from host's reset(
 struct pci_device *pci_bus_device(struct pci_bus *bus, uint8_t devfn);
 /* PIRQ A-D (0-3) to a GSI: the south bridge's routing registers. gsi >= IRQ_GSI_COUNT: disabled. */
 void pci_bus_route(struct pci_bus *root, unsigned pirq, unsigned gsi);
+/* The PIRQ (0-3) that a pin (0-3: INTA-INTD) of a device of this bus arrives at, through the bridges above: what _PRT says. */
+unsigned pci_bus_pirq(const struct pci_bus *bus, unsigned device, unsigned pin);
 /* INTx swizzling of the root: pirq = (device + pin - 1 + offset) & 3; VMware's, VirtualBox's and QEMU's are the same but for
  * the offset. */
 void pci_bus_set_swizzle(struct pci_bus *root, unsigned offset);

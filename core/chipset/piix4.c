@@ -6,7 +6,6 @@
 
 #include "core/chipset/chipset.h"
 
-#define PIRQRC 0x60 /* to 0x63: PIRQ A-D route control */
 #define PIRQ_DISABLED 0x80
 #define ROUTABLE 0xdef8u /* IRQ 3-7, 9-12, 14, 15; the others are reserved (4.1.10) */
 
@@ -17,7 +16,7 @@ struct piix4_isa {
 static void route(struct piix4_isa *p)
 {
 	for (unsigned i = 0; i < 4; i++) {
-		uint8_t value = p->pci.config[PIRQRC + i];
+		uint8_t value = p->pci.config[PIIX4_PIRQRC + i];
 		bool on = !(value & PIRQ_DISABLED) && ROUTABLE >> (value & 15) & 1;
 
 		pci_bus_route(p->pci.bus, i, on ? value & 15u : IRQ_GSI_COUNT);
@@ -26,7 +25,7 @@ static void route(struct piix4_isa *p)
 
 static void config_written(struct pci_device *pci, unsigned reg, unsigned size)
 {
-	if (reg + size > PIRQRC && reg < PIRQRC + 4)
+	if (reg + size > PIIX4_PIRQRC && reg < PIIX4_PIRQRC + 4)
 		route(container_of(pci, struct piix4_isa, pci));
 }
 
@@ -42,7 +41,7 @@ static int piix4_isa_create(struct device *d, const struct device_config *config
 		return r;
 	le16_store(p->pci.config + PCI_COMMAND, PCI_COMMAND_IO | PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
 	le16_store(p->pci.write_mask + PCI_COMMAND, 0); /* an ISA bridge always decodes */
-	memset(p->pci.write_mask + PIRQRC, 0x8f, 4);
+	memset(p->pci.write_mask + PIIX4_PIRQRC, 0x8f, 4);
 	memset(p->pci.write_mask + 0x4c, 0xff, 4); /* ISA I/O recovery timer, X-bus chip select */
 	p->pci.write_mask[0x64] = 0xff;            /* serial IRQ control */
 	memset(p->pci.write_mask + 0x69, 0xff, 3); /* top of memory, miscellaneous status */
@@ -55,7 +54,7 @@ static void piix4_isa_reset(struct device *d)
 {
 	struct piix4_isa *p = (struct piix4_isa *)d;
 
-	memset(p->pci.config + PIRQRC, PIRQ_DISABLED, 4);
+	memset(p->pci.config + PIIX4_PIRQRC, PIRQ_DISABLED, 4);
 	route(p);
 }
 

@@ -267,7 +267,7 @@ static void write_cpu_status(struct aml *a)
 	aml_begin(a, AML_IF);
 	aml_op(a, AML_COND_REF_OF);
 	aml_path(a, "\\_OSI");
-	aml_op(a, AML_LOCAL0);
+	aml_op(a, AML_ZERO);
 	aml_begin(a, AML_IF);
 	aml_path(a, "\\_OSI");
 	aml_string(a, "Windows 2006");

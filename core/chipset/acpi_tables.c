@@ -12,6 +12,7 @@
 #define HEADER 36
 #define FACS_SIZE 64 /* and its alignment (5.2.10) */
 #define FADT_SIZE 244
+#define ALIGNMENT 16 /* not asked for, but no board has them at odd addresses */
 
 #define SCI 9
 #define LOCAL_APIC 0xfee00000u
@@ -79,8 +80,11 @@ static void add_checksum(struct builder *b, const char *file, size_t at, size_t 
 static size_t begin_table(struct builder *b, const char signature[4], uint8_t revision)
 {
 	uint8_t header[HEADER] = { 0 };
-	size_t at = b->out.used;
+	size_t at;
 
+	while (b->out.used % ALIGNMENT && !b->out.full)
+		aml_byte(&b->out, 0);
+	at = b->out.used;
 	memcpy(header, signature, 4);
 	header[8] = revision;
 	memcpy(header + 10, "VITRN ", 6);

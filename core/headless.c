@@ -59,6 +59,7 @@ struct headless {
 	enum machine_state state;
 	bool ended;    /* the core said its last state, or has gone */
 	bool stopping; /* we asked it to */
+	bool pressed;  /* the power button, for a first SIGTERM */
 	double stop_deadline;
 	int exit;
 };
@@ -532,12 +533,21 @@ static int poll_timeout(const struct headless *h)
 	return left <= 0 ? 0 : (int)MIN(left * 1000 + 1, 1e6);
 }
 
+/* SIGTERM is how a service manager asks politely: the guest is asked, too. One that does not listen is switched off by the next. */
 static void take_signal(struct headless *h)
 {
 	struct signalfd_siginfo info;
 
-	if (read(h->signals, &info, sizeof(info)) == sizeof(info))
+	if (read(h->signals, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo != SIGTERM || h->pressed || h->state != STATE_RUNNING) {
 		stop(h, EXIT_SIGNAL + (int)info.ssi_signo);
+		return;
+	}
+	h->pressed = true;
+	broker_command(h->broker, COMMAND_POWER_BUTTON);
+	if (!h->options->quiet)
+		headless_complain("the power button was pressed; SIGTERM once more switches the machine off");
 }
 
 static void play(struct headless *h)

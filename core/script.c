@@ -232,6 +232,14 @@ static int act_reset(struct script *s, struct headless *h, const struct line *l)
 	return 0;
 }
 
+static int act_power_button(struct script *s, struct headless *h, const struct line *l)
+{
+	(void)s;
+	(void)l;
+	headless_command(h, COMMAND_POWER_BUTTON);
+	return 0;
+}
+
 static int act_power_off(struct script *s, struct headless *h, const struct line *l)
 {
 	(void)l;
@@ -269,6 +277,7 @@ static const struct word words[] = {
 	{ "pause", 0, 0, act_pause },
 	{ "run", 0, 0, act_run },
 	{ "reset", 0, 0, act_reset },
+	{ "powerbutton", 0, 0, act_power_button },
 	{ "poweroff", 0, 0, act_power_off },
 	{ "screenshot", 1, 1, act_screenshot },
 	{ "screen-text", 1, 1, act_screen_text },

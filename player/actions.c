@@ -334,6 +334,14 @@ static void ctrl_alt_del(GSimpleAction *action, GVariant *target, gpointer data)
 		core_client_key(w->client, chord[i], false);
 }
 
+/* Nothing is lost, so nothing is asked: what the button does is up to the guest, which may ask by itself. */
+static void shut_down(GSimpleAction *action, GVariant *target, gpointer data)
+{
+	(void)action;
+	(void)target;
+	player_window_command(data, COMMAND_POWER_BUTTON);
+}
+
 static void power_off(GSimpleAction *action, GVariant *target, gpointer data)
 {
 	(void)action;
@@ -409,6 +417,7 @@ static const GActionEntry entries[] = {
 	{ .name = "cd-eject-locked", .activate = cd_eject_locked, .parameter_type = "u" },
 	{ .name = "full-screen", .activate = full_screen },
 	{ .name = "ctrl-alt-del", .activate = ctrl_alt_del },
+	{ .name = "shut-down", .activate = shut_down },
 	{ .name = "power-off", .activate = power_off },
 	{ .name = "restart", .activate = restart },
 	{ .name = "configuration", .activate = configuration },
@@ -434,6 +443,7 @@ void actions_enable(struct player_window *w)
 		{ "run-pause", w->view != VIEW_EMPTY && w->view != VIEW_STARTING },
 		{ "full-screen", w->full_screen || w->view == VIEW_STARTING || on },
 		{ "ctrl-alt-del", running },
+		{ "shut-down", running },
 		{ "power-off", on },
 		{ "restart", on },
 		{ "configuration", w->client != NULL && core_client_configuration(w->client) != NULL },

@@ -7,8 +7,8 @@
 
 #include "vmformat/bytes.h"
 
-#define STRUCTURE_MAX 512 /* the longest here has 35 bytes and seven strings of 64 */
-#define TEXT_MAX 64       /* DSP0134 6.1.3: what version 2.x allows */
+#define STRUCTURE_MAX 512   /* the longest here has 35 bytes and seven strings of 64 */
+#define TEXT_MAX (size_t)64 /* DSP0134 6.1.3: what version 2.x allows */
 #define STRUCTURES (8 + SMBIOS_MAX_SOCKETS + SMBIOS_MAX_DIMMS)
 #define DIMM_MB 16384u /* a size field of 15 bits counts up to 32,766 */
 #define MEMORY_ARRAY 0x1000
@@ -37,7 +37,7 @@ static uint8_t *begin(struct builder *b, uint8_t type, uint8_t length, uint16_t 
 
 static uint8_t string(struct builder *b, const char *text)
 {
-	size_t length = strnlen(text, TEXT_MAX);
+	size_t length = MIN(strlen(text), TEXT_MAX);
 
 	if (!length)
 		return 0;

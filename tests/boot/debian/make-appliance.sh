@@ -13,7 +13,7 @@ tree=$work/tree
 mkdir -p "$tree"/{bin,lib,proc,sys,dev} "$work/files"
 cp "$(type -p busybox)" "$tree/bin/busybox"
 cp "$folder/init" "$tree/init"
-"$folder/../machine/copy-modules.sh" "$kernel" "$tree/lib" ata_piix sd_mod sr_mod isofs
+"$folder/../machine/copy-modules.sh" "$kernel" "$tree/lib" ata_piix sd_mod sr_mod isofs button evdev
 (cd "$tree" && find . | cpio -o -H newc 2> /dev/null | gzip -1) > "$work/files/initrd.gz"
 cp "$kernel"/boot/vmlinuz-* "$work/files/vmlinuz"
 

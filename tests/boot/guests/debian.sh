@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 # Debian's unmodified kernel on two CPUs, loaded by GRUB from an IDE disk in a streamOptimized VMDK in an OVA; its drivers are modules.
 # First start: disk and CD are read, written and verified, the CD is ejected and another put in. Second start, without a CD: what was
-# written is there, no CD is found, and the download is as it was. Each start is the other's control.
+# written is there, no CD is found, the power button (SIGTERM) shuts it down, and the download is as it was. Each start is the other's
+# control.
 needs_machine_kernel=1 # the guest's kernel is the one of the nested machine
 
 prepare() {
@@ -42,13 +43,26 @@ start() {
 	vitrine "$@"
 }
 
+# SIGTERM for the machine that the main shell plays, when its guest says that it waits for the power button.
+press_power_button() {
+	local player
+
+	while sleep 0.5; do
+		grep -qs "guest: waits for the power button" "$work/serial" || continue
+		player=$(pgrep -o -P $$ -f vitrine-core) && kill -TERM "$player"
+		return
+	done
+}
+
 check() {
-	local download
+	local download presser
 
 	download=$(sum "$work/debian.ova")
 	start 500 --cd "$work/one.iso" --script "$work/script" "$work/debian.ova"
 	expect_status 0
 	expect grub "GRUB loads Linux"
+	expect serial "guest: machine VMware, Inc., VMware Virtual Platform, serial VMware-56 4d 01 23 45 67 89 ab-cd ef 01 23 45 67 89 ab"
+	expect serial "uuid 564d0123-4567-89ab-cdef-0123456789ab" "guest: slots: 1 " " 33 34 " " 160 192 224 256"
 	expect serial "guest: kernel 6." ", 2 CPUs" "guest: disk Vitrine" "guest: drive Vitrine"
 	expect serial "guest: earlier starts: 0, kept: nothing" "guest: disk: 8 MB written, read back from the disk, equal"
 	expect serial "guest: disk: a changed byte is noticed" "guest: disk: put back, equal"
@@ -56,9 +70,14 @@ check() {
 	expect serial "guest: second CD: this is disc two, sum $(sum "$work/two.iso")"
 	expect serial "guest: the kernel complains: of nothing" "guest: end"
 
-	# No script and no --until: status 0 is the guest's own power-off.
+	# No script and no --until: status 0 is the guest's own power-off, which it does when it has heard the power button.
+	press_power_button &
+	presser=$!
 	start 300 "$work/debian.ova"
+	kill $presser 2> /dev/null
 	expect_status 0
+	expect messages "the power button was pressed"
+	expect serial "guest: the power button was pressed"
 	expect serial "guest: earlier starts: 1, kept: yes" "guest: disk: put back, equal" "guest: no CD"
 	expect serial "guest: the kernel complains: of nothing" "guest: end" "reboot: Power down"
 	expect_no serial "first CD" "second CD"

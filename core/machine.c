@@ -79,9 +79,11 @@ static void tell_bridge(struct machine *m, const struct part *part, struct devic
 	m->acpi_board.bridges[m->bridge_count] = (struct acpi_bridge){ .devfn = PCI_DEVFN(part->device, part->function),
 		                                                       .devices = port ? 1 : 32,
 		                                                       .first_slot = part->slot };
-	extra->bridge = (struct bridge_config){
-		.vendor = 0x15ad, .device = part->model, .express = port, .ret_bus = &m->bridged[m->bridge_count++]
-	};
+	extra->bridge = (struct bridge_config){ .vendor = 0x15ad,
+		                                .device = part->model,
+		                                .express = port,
+		                                .ret_bus = &m->bridged[m->bridge_count++],
+		                                .slot = part->slot };
 }
 
 static void tell_keyboard(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)

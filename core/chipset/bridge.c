@@ -19,7 +19,7 @@ struct bridge {
 };
 
 /* Capability version 2, root port, slot implemented; a x1 link of 2.5 GT/s that is up (PCI Express Base 2.0, 7.8). */
-static void add_express_capability(struct pci_device *p)
+static void add_express_capability(struct pci_device *p, unsigned slot)
 {
 	uint8_t *at = p->config + CAPABILITY_EXPRESS;
 
@@ -32,7 +32,7 @@ static void add_express_capability(struct pci_device *p)
 	le32_store(at + 0x0c, 0x00000011); /* link: x1, 2.5 GT/s */
 	le16_store(p->write_mask + CAPABILITY_EXPRESS + 0x10, 0x00c3);
 	le16_store(at + 0x12, 0x0011);
-	le32_store(at + 0x14, (uint32_t)(p->devfn >> 3) << 19); /* physical slot number */
+	le32_store(at + 0x14, (uint32_t)slot << 19); /* physical slot number */
 	le16_store(p->write_mask + CAPABILITY_EXPRESS + 0x18, 0x0000);
 	le16_store(at + 0x1a, 0x0040); /* presence detected */
 	le16_store(p->write_mask + CAPABILITY_EXPRESS + 0x1c, 0x001f);
@@ -69,7 +69,7 @@ static int bridge_create(struct device *d, const struct device_config *config, s
 	memset(p->write_mask + 0x28, 0xff, 8);
 	le16_store(p->write_mask + BRIDGE_CONTROL, 0x0057);
 	if (b->express)
-		add_express_capability(p);
+		add_express_capability(p, wires->slot);
 	*wires->ret_bus = b->bus;
 	return 0;
 }

@@ -44,6 +44,7 @@ struct bridge_config {
 	uint16_t vendor, device;
 	bool express;             /* a PCI Express root port: has that capability */
 	struct pci_bus **ret_bus; /* the new bus, for the parts behind it */
+	uint16_t slot;            /* the number of a root port's slot */
 };
 extern const struct device_class bridge_class;
 

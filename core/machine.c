@@ -443,12 +443,14 @@ static int add_bios(struct machine *m, struct error *e)
 
 /* ---- the machine ---- */
 
-static int read_uuid(struct machine *m, const struct appliance *a)
+/* Who was given none is known by the appliance's fingerprint: a number that stays from start to start. */
+static void read_uuid(struct machine *m, const struct appliance *a)
 {
-	for (unsigned i = 0; i < 16 && strlen(a->uuid) == 32; i++)
-		if (sscanf(a->uuid + 2 * i, "%2hhx", &m->uuid[i]) != 1)
-			return -EINVAL;
-	return 0;
+	const char *hex = *a->uuid ? a->uuid : a->fingerprint;
+
+	for (unsigned i = 0; i < 16 && strlen(hex) == 32; i++)
+		if (sscanf(hex + 2 * i, "%2hhx", &m->uuid[i]) != 1)
+			return;
 }
 
 int machine_create(const struct machine_options *options, struct machine **ret_machine, struct error *e)

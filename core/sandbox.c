@@ -147,7 +147,7 @@ static const struct {
 	uint32_t action;
 } refused[] = {
 	{ SYS_clone3, FAIL(ENOSYS) },     /* its flags lie where no filter sees them; glibc then uses clone */
-	{ SYS_openat, FAIL(ENOENT) },     /* libc: CPU counts, overcommit policy; OpenSSL: its configuration */
+	{ SYS_openat, FAIL(ENOENT) },     /* libc: CPU counts, overcommit policy */
 	{ SYS_open, FAIL(ENOENT) },       /* the same, older */
 	{ SYS_newfstatat, FAIL(ENOENT) }, /* stdio asks for block sizes; paths must not be probed */
 	{ SYS_readlink, FAIL(ENOENT) },   /* sanitizers look for their program */

@@ -182,7 +182,7 @@ struct appliance_drive *appliance_add_drive(struct appliance *a, enum appliance_
 struct appliance_nic *appliance_add_nic(struct appliance *a, unsigned number, const char *model);
 struct appliance_serial *appliance_add_serial(struct appliance *a, unsigned number);
 /* Takes the OVF's bytes into the fingerprint; for ovf_open(). */
-int appliance_hash_text(struct appliance *a, const void *text, size_t length);
+void appliance_hash_text(struct appliance *a, const void *text, size_t length);
 /* Control characters of both texts become '?'. Beyond APPLIANCE_MAX_REMARKS the last one says that there are more. */
 void appliance_remark(struct appliance *a, unsigned line, const char *subject, const char *format, ...)
 	__attribute__((format(printf, 4, 5)));

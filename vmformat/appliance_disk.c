@@ -3,8 +3,7 @@
 #include "vmformat/appliance.h"
 
 #include <errno.h>
-#include <openssl/crypto.h>
-#include <openssl/evp.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -74,46 +73,23 @@ int appliance_open_disk(const struct appliance *a, const struct appliance_drive 
 
 /* ---- the fingerprint ---- */
 
-/* Without its configuration file: libcrypto would look for that when it is used first, which the sandbox forbids. */
-static EVP_MD_CTX *hash_begin(void)
+void appliance_hash_text(struct appliance *a, const void *text, size_t length)
 {
-	EVP_MD_CTX *hash;
+	struct sha256_ctx hash;
 
-	OPENSSL_init_crypto(OPENSSL_INIT_NO_LOAD_CONFIG, NULL);
-	hash = EVP_MD_CTX_new();
-	if (hash && !EVP_DigestInit_ex(hash, EVP_sha256(), NULL)) {
-		EVP_MD_CTX_free(hash);
-		hash = NULL;
-	}
-	return hash;
-}
-
-static int hash_end(EVP_MD_CTX *hash, uint8_t ret_digest[DIGEST_SIZE])
-{
-	bool good = EVP_DigestFinal_ex(hash, ret_digest, NULL);
-
-	EVP_MD_CTX_free(hash);
-	return good ? 0 : -EIO;
-}
-
-int appliance_hash_text(struct appliance *a, const void *text, size_t length)
-{
-	EVP_MD_CTX *hash = hash_begin();
-
-	if (!hash)
-		return -ENOMEM;
-	EVP_DigestUpdate(hash, text, length);
+	sha256_init(&hash);
+	sha256_update(&hash, length, text);
+	sha256_digest(&hash, DIGEST_SIZE, a->text_digest);
 	a->has_text_digest = true;
-	return hash_end(hash, a->text_digest);
 }
 
-static int hash_sample(EVP_MD_CTX *hash, struct disk *disk, uint64_t offset, uint8_t *buffer)
+static int hash_sample(struct sha256_ctx *hash, struct disk *disk, uint64_t offset, uint8_t *buffer)
 {
 	size_t length = offset < disk->capacity ? (size_t)MIN(disk->capacity - offset, SAMPLE_SIZE) : 0;
 	int r = disk_read(disk, offset, buffer, length);
 
 	if (!r)
-		EVP_DigestUpdate(hash, buffer, length);
+		sha256_update(hash, length, buffer);
 	return r;
 }
 
@@ -121,23 +97,22 @@ static int hash_sample(EVP_MD_CTX *hash, struct disk *disk, uint64_t offset, uin
  * content, not the file: whichever piece of a split disk was opened, it is the same machine. */
 static int digest_disk(struct disk *disk, uint8_t ret_digest[DIGEST_SIZE])
 {
-	EVP_MD_CTX *hash = hash_begin();
 	uint8_t *buffer = malloc(SAMPLE_SIZE), capacity[8];
-	int r = hash && buffer ? 0 : -ENOMEM;
+	struct sha256_ctx hash;
+	int r;
 
-	if (!r) {
-		le64_store(capacity, disk->capacity);
-		EVP_DigestUpdate(hash, capacity, sizeof(capacity));
-		r = hash_sample(hash, disk, 0, buffer);
-	}
+	if (!buffer)
+		return -ENOMEM;
+	le64_store(capacity, disk->capacity);
+	sha256_init(&hash);
+	sha256_update(&hash, sizeof(capacity), capacity);
+	r = hash_sample(&hash, disk, 0, buffer);
 	if (!r)
-		r = hash_sample(hash, disk, 1u << 20, buffer);
+		r = hash_sample(&hash, disk, 1u << 20, buffer);
 	free(buffer);
-	if (r < 0) {
-		EVP_MD_CTX_free(hash);
-		return r;
-	}
-	return hash_end(hash, ret_digest);
+	if (!r)
+		sha256_digest(&hash, DIGEST_SIZE, ret_digest);
+	return r;
 }
 
 static int digest_drive(const struct appliance *a, const struct appliance_drive *drive, uint8_t ret_digest[DIGEST_SIZE],
@@ -187,23 +162,22 @@ static int digest_drives(const struct appliance *a, uint8_t (*digests)[DIGEST_SI
 static int digest_appliance(const struct appliance *a, uint8_t ret_digest[DIGEST_SIZE], struct error *e)
 {
 	uint8_t digests[APPLIANCE_MAX_DRIVES][DIGEST_SIZE];
-	EVP_MD_CTX *hash;
+	struct sha256_ctx hash;
 	unsigned count;
 	int r = digest_drives(a, digests, &count, e);
 
 	if (r < 0)
 		return r;
-	hash = hash_begin();
-	if (!hash)
-		return -ENOMEM;
+	sha256_init(&hash);
 	if (a->has_text_digest)
-		EVP_DigestUpdate(hash, a->text_digest, DIGEST_SIZE);
-	EVP_DigestUpdate(hash, digests, count * sizeof(*digests));
+		sha256_update(&hash, DIGEST_SIZE, a->text_digest);
+	sha256_update(&hash, count * sizeof(*digests), digests[0]);
 	if (!a->has_text_digest && !count) {
-		EVP_DigestUpdate(hash, a->uuid, strlen(a->uuid) + 1);
-		EVP_DigestUpdate(hash, a->name, strlen(a->name) + 1);
+		sha256_update(&hash, strlen(a->uuid) + 1, (const uint8_t *)a->uuid);
+		sha256_update(&hash, strlen(a->name) + 1, (const uint8_t *)a->name);
 	}
-	return hash_end(hash, ret_digest);
+	sha256_digest(&hash, DIGEST_SIZE, ret_digest);
+	return 0;
 }
 
 int appliance_fingerprint(struct appliance *a, char ret_hex[33], struct error *e)

@@ -397,9 +397,8 @@ int ovf_read(struct appliance *a, const struct file *source, const struct files 
 
 	if (r < 0)
 		return r;
-	r = appliance_hash_text(a, text, (size_t)source->size);
-	if (!r)
-		r = ovf_parse_xml(text, (size_t)source->size, source->name, &doc, &damaged, e);
+	appliance_hash_text(a, text, (size_t)source->size);
+	r = ovf_parse_xml(text, (size_t)source->size, source->name, &doc, &damaged, e);
 	free(text);
 	if (!r) {
 		if (damaged)

@@ -2,7 +2,7 @@
 /* Opening an overlay: its header, its binding to a base, creation, and a check of all its tables. */
 #include <errno.h>
 #include <fcntl.h>
-#include <openssl/evp.h>
+#include <nettle/sha2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -500,39 +500,37 @@ static int load_or_create(const struct opening *o, uint8_t *buffer)
 
 #define SAMPLE 65536u
 
-static int digest_samples(struct disk *base, EVP_MD_CTX *digest, uint8_t *buffer)
+static int digest_samples(struct disk *base, struct sha256_ctx *digest, uint8_t *buffer)
 {
 	const uint64_t places[] = { 0, 1u << 20, base->capacity - MIN(base->capacity, SAMPLE) };
 	uint8_t capacity[8];
 
 	be64_store(capacity, base->capacity);
-	if (!EVP_DigestInit_ex(digest, EVP_sha256(), NULL) || !EVP_DigestUpdate(digest, capacity, sizeof(capacity)))
-		return -ENOMEM;
+	sha256_init(digest);
+	sha256_update(digest, sizeof(capacity), capacity);
 	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
 		size_t length = places[i] < base->capacity ? (size_t)MIN(SAMPLE, base->capacity - places[i]) : 0;
 		int r = disk_read(base, places[i], buffer, length);
 
 		if (r < 0)
 			return r;
-		if (!EVP_DigestUpdate(digest, buffer, length))
-			return -ENOMEM;
+		sha256_update(digest, length, buffer);
 	}
 	return 0;
 }
 
 int qcow2_base_fingerprint(struct disk *base, char ret_hex[33], struct error *e)
 {
-	EVP_MD_CTX *digest = EVP_MD_CTX_new();
+	struct sha256_ctx digest;
 	uint8_t *buffer = malloc(SAMPLE);
-	uint8_t hash[EVP_MAX_MD_SIZE];
-	int r = digest && buffer ? digest_samples(base, digest, buffer) : -ENOMEM;
+	uint8_t hash[SHA256_DIGEST_SIZE];
+	int r = buffer ? digest_samples(base, &digest, buffer) : -ENOMEM;
 
-	if (r == 0 && !EVP_DigestFinal_ex(digest, hash, NULL))
-		r = -ENOMEM;
+	if (r == 0)
+		sha256_digest(&digest, sizeof(hash), hash);
 	for (size_t i = 0; r == 0 && i < 16; i++)
 		snprintf(ret_hex + i * 2, 3, "%02x", hash[i]);
 	free(buffer);
-	EVP_MD_CTX_free(digest);
 	return r < 0 ? error_set(e, r, "%s cannot be read: %s", base->name, strerror(-r)) : 0;
 }
 

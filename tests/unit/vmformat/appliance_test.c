@@ -417,8 +417,8 @@ static void fingerprint_of_an_ovf_is_of_its_bytes(void **state)
 	char x[33], y[33];
 
 	(void)state;
-	assert_int_equal(appliance_hash_text(a, "<Envelope/>", 11), 0);
-	assert_int_equal(appliance_hash_text(b, "<Envelope />", 12), 0);
+	appliance_hash_text(a, "<Envelope/>", 11);
+	appliance_hash_text(b, "<Envelope />", 12);
 	assert_int_equal(appliance_fingerprint(a, x, NULL), 0);
 	assert_int_equal(appliance_fingerprint(b, y, NULL), 0);
 	assert_string_not_equal(x, y);
@@ -436,7 +436,8 @@ static int hash_a_text(void)
 	struct appliance *a = appliance_new();
 	char hex[33];
 
-	return appliance_hash_text(a, "x", 1) == 0 && appliance_fingerprint(a, hex, NULL) == 0 ? 0 : 3;
+	appliance_hash_text(a, "x", 1);
+	return appliance_fingerprint(a, hex, NULL) == 0 ? 0 : 3;
 }
 
 static void fingerprint_needs_no_configuration_file(void **state)
@@ -751,7 +752,7 @@ static void corpus_texts_are_described_as_expected(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(fingerprint_needs_no_configuration_file), /* first: libcrypto is not in use yet */
+		cmocka_unit_test(fingerprint_needs_no_configuration_file), /* first: nothing was hashed yet */
 		IN_MEMORY(bare_disk_becomes_a_machine),
 		IN_MEMORY(iso_becomes_a_machine_that_boots_from_cd),
 		IN_MEMORY(content_tells_formats_not_the_name),

@@ -185,7 +185,7 @@ static void checking_opens_no_file_by_itself(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(checking_opens_no_file_by_itself), /* first: libcrypto is not yet initialised */
+		cmocka_unit_test(checking_opens_no_file_by_itself), /* first: nothing was hashed yet */
 		cmocka_unit_test_setup_teardown(every_digest_and_spacing_is_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(names_with_brackets_and_signs_are_whole, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_wrong_digest_names_its_file_and_the_next_is_checked, set_up,

@@ -4,6 +4,7 @@
 
 #include "core/chipset/chipset.h"
 #include "core/legacy/legacy.h"
+#include "core/storage/ahci.h"
 #include "core/storage/ide.h"
 #include "core/video/vga.h"
 
@@ -23,6 +24,7 @@ const struct device_class *const device_list[] = {
 	&debugcon_class,
 	/* storage */
 	&ide_class,
+	&ahci_class,
 	/* video */
 	&vga_class,
 	NULL,

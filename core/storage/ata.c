@@ -70,8 +70,10 @@ void ata_set_lba(struct ata_device *a, uint64_t lba, bool ext)
 
 static void write_fault(struct ata_device *a)
 {
-	ata_fail(a, ATA_ABRT);
-	a->status |= ATA_DF;
+	a->error = ATA_ABRT;
+	rest(a);
+	a->status |= ATA_ERR | ATA_DF;
+	ata_raise(a);
 }
 
 /* The host's disk failed us. The failing address is that of the request's first sector: the engine knows no better. */
@@ -120,7 +122,7 @@ static void next_block(struct ata_device *a, bool interrupt)
 static void move_buffer(struct ata_device *a, bool first)
 {
 	a->position = 0;
-	if (a->dma)
+	if (a->dma || a->host->serial)
 		ata_enter(a, ATA_DMA_BUFFER);
 	else
 		next_block(a, !a->out || !first || a->command == ATA_CMD_PACKET);
@@ -167,7 +169,7 @@ static void buffer_moved(struct ata_device *a)
 		received(a);
 	else if (a->left)
 		ata_enter(a, ATA_FILL);
-	else if (a->dma || a->command == ATA_CMD_PACKET)
+	else if (a->dma || a->host->serial || a->command == ATA_CMD_PACKET)
 		ata_complete(a);
 	else
 		rest(a); /* the PIO data-in protocol ends without an interrupt */
@@ -499,6 +501,8 @@ static void finish_reset(struct ata_device *a)
 		return;
 	a->step = ATA_IDLE;
 	a->status = a->packet ? 0 : READY(a); /* a packet device is not ready before its first command */
+	if (a->host->reset_done)
+		a->host->reset_done(a);
 }
 
 /* Forgets the command under way. A request that is in flight cannot be called back: finish_reset() waits for it. */
@@ -508,7 +512,7 @@ static void abandon(struct ata_device *a)
 	a->status = ATA_BSY;
 	a->error = 1; /* diagnostic code: passed */
 	a->command = 0;
-	a->hob_selected = a->intrq = false;
+	a->hob_selected = a->intrq = a->queue_failed = false;
 	clear_transfer(a);
 	a->host->interrupt(a);
 	ata_set_signature(a);
@@ -694,6 +698,10 @@ void ata_state(struct ata_device *a, struct state *s)
 	state_u8(s, "sectors_per_track", &a->sectors_per_track);
 	state_flags(a, s);
 	state_transfer(a, s);
+	if (a->host->serial) {
+		state_bool(s, "queue_failed", &a->queue_failed);
+		state_bytes(s, "queue_error", a->queue_error, sizeof(a->queue_error));
+	}
 	if (a->packet)
 		atapi_state(&a->cd, s);
 	if (state_loading(s) && (state_error(s) || !is_sane(a))) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One ATA or ATAPI device: its registers, commands and data transfers (ATA/ATAPI-7, INCITS 397). No PCI: the channel it
- * is plugged into (ide.c) brings the wires as struct ata_host. All calls with the owner's lock held; nothing blocks.
+ * is plugged into (ide.c, ahci_port.c) brings the wires as struct ata_host. All calls with the owner's lock held; nothing blocks.
  *
  * A device has at most one block request in flight. What it does next is its step; a step changes nothing before its
  * request has come back, so a state saved at any moment begins that step again after a load (ata_resume). A reset while
@@ -18,6 +18,8 @@
 #define ATA_BUFFER 32768u      /* bytes read ahead or gathered for programmed I/O */
 #define ATA_MAX_IOV 256u       /* pieces of 2 bytes, the smallest a PRD has, still make one sector */
 #define ATA_MAX_MULTIPLE 16u   /* sectors of a READ/WRITE MULTIPLE block, as real disks have */
+#define ATA_QUEUE_DEPTH 32u    /* queued commands of a serial disk */
+#define ATA_QUEUE_ERROR 14u    /* bytes of log 10h that say something (ATA8-ACS, "NCQ Command Error log") */
 #define ATA_MAX_TRIM_BLOCKS 8u /* 512 ranges in one DATA SET MANAGEMENT command: fits the buffer many times */
 
 enum ata_register { /* offsets in the command block */
@@ -44,6 +46,9 @@ enum ata_opcode { /* those that code outside the table of commands asks for */
 	          ATA_CMD_DATA_SET_MANAGEMENT = 0x06,
 	          ATA_CMD_DEVICE_RESET = 0x08,
 	          ATA_CMD_READ_SECTORS = 0x20,
+	          ATA_CMD_READ_LOG = 0x2f,
+	          ATA_CMD_READ_QUEUED = 0x60, /* READ, WRITE FPDMA QUEUED: the host's affair (ahci_ncq.c) */
+	          ATA_CMD_WRITE_QUEUED = 0x61,
 	          ATA_CMD_DIAGNOSTIC = 0x90,
 	          ATA_CMD_PACKET = 0xa0,
 	          ATA_CMD_IDENTIFY_PACKET = 0xa1,
@@ -75,6 +80,9 @@ struct ata_host {
 	uint32_t (*dma_map)(struct ata_device *a, uint32_t length, uint32_t unit, struct iovec *ret_iov,
 	                    unsigned *ret_count);
 	void (*dma_advance)(struct ata_device *a);
+	/* Serial ATA: programmed I/O goes through dma_map() too, and its end raises intrq; IDENTIFY tells of it. */
+	bool serial;
+	void (*reset_done)(struct ata_device *a); /* serial: a reset is over, the registers hold the signature */
 };
 
 struct ata_device {
@@ -106,6 +114,10 @@ struct ata_device {
 	uint32_t length;       /* valid (or wanted) bytes in the buffer */
 	uint32_t position, block_end;
 	struct atapi_drive cd;
+
+	/* serial: after a queued command failed only READ LOG EXT, which clears this, is taken */
+	bool queue_failed;
+	uint8_t queue_error[ATA_QUEUE_ERROR];
 
 	/* not saved */
 	bool in_flight;

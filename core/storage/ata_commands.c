@@ -13,6 +13,7 @@ enum command_flags {
 	WRITE = 16,
 	DMA = 32,
 	MULTIPLE = 64, /* an interrupt for each `multiple` sectors */
+	SERIAL = 128,  /* Serial ATA only */
 };
 
 struct command {
@@ -326,6 +327,21 @@ static const struct word packet_words[] = {
 	{ 126, 0 },
 };
 
+/* Serial ATA 2.6, 13.2.1. No cable to tell of; 3 Gb/s. */
+static const struct word serial_words[] = {
+	{ 76, 0x0006 }, /* 1.5 and 3 Gb/s */
+	{ 77, 0x0004 }, /* 3 Gb/s now */
+	{ 93, 0 },
+	{ 222, 0x101f }, /* serial, up to SATA 2.6 */
+};
+
+static const struct word queue_words[] = {
+	{ 75, ATA_QUEUE_DEPTH - 1 },
+	{ 76, 0x0106 }, /* and queued commands */
+	{ 84, 0x4020 }, /* general purpose logs, of which log 10h is one */
+	{ 87, 0x4020 },
+};
+
 static void put_words(uint8_t *page, const struct word *words, size_t count)
 {
 	for (size_t i = 0; i < count; i++)
@@ -350,6 +366,10 @@ static void put_identity(const struct ata_device *a, uint8_t *page)
 	/* 80-wire cable; passed diagnostics; place given by a jumper (word 93) */
 	put_word(page, 93, a->unit ? 0x6b00 : 0x600b);
 	put_words(page, common_words, ARRAY_SIZE(common_words));
+	if (a->host->serial)
+		put_words(page, serial_words, ARRAY_SIZE(serial_words));
+	if (a->host->serial && !a->packet)
+		put_words(page, queue_words, ARRAY_SIZE(queue_words));
 }
 
 static void put_capacity(const struct ata_device *a, uint8_t *page)
@@ -434,6 +454,32 @@ static void run_smart(struct ata_device *a, const struct command *c)
 	}
 }
 
+/* ---- logs ---- */
+
+enum { LOG_DIRECTORY = 0x00, LOG_QUEUE_ERROR = 0x10 };
+
+/* READ LOG EXT, one page at a time: the directory of logs, and why the last queued command failed. */
+static void run_read_log(struct ata_device *a, const struct command *c)
+{
+	uint8_t log = a->reg[ATA_LBA_LOW];
+	bool one_page = sector_count(a, c) == 1 && !a->reg[ATA_LBA_MID] && !a->hob[ATA_LBA_MID];
+
+	if (!one_page || (log != LOG_DIRECTORY && log != LOG_QUEUE_ERROR)) {
+		abort_command(a);
+		return;
+	}
+	memset(a->buffer, 0, ATA_SECTOR);
+	if (log == LOG_DIRECTORY) {
+		put_word(a->buffer, 0, 1); /* version of the directory; then the pages of each log */
+		put_word(a->buffer, LOG_QUEUE_ERROR, 1);
+	} else {
+		memcpy(a->buffer, a->queue_error, ATA_QUEUE_ERROR);
+		put_checksum(a->buffer);
+		a->queue_failed = false;
+	}
+	ata_send_buffer(a, ATA_SECTOR);
+}
+
 /* ---- packet devices and resets ---- */
 
 static void run_packet(struct ata_device *a, const struct command *c)
@@ -466,12 +512,13 @@ static void run_diagnostic(struct ata_device *a, const struct command *c)
 static const struct command commands[256] = {
 	[0x00] = { run_nop, BOTH },
 	[ATA_CMD_DATA_SET_MANAGEMENT] = { run_data_set_management, ON_DISK },
-	[0x10 ... 0x1f] = { run_nothing, ON_DISK },         /* RECALIBRATE */
-	[0x20 ... 0x21] = { run_transfer, READS },          /* READ SECTORS, with and without retries */
-	[0x24] = { run_transfer, READS | EXT },             /* READ SECTORS EXT */
-	[0x25] = { run_transfer, READS | EXT | DMA },       /* READ DMA EXT */
-	[0x27] = { run_native_max, ON_DISK | EXT },         /* READ NATIVE MAX ADDRESS EXT */
-	[0x29] = { run_transfer, READS | EXT | MULTIPLE },  /* READ MULTIPLE EXT */
+	[0x10 ... 0x1f] = { run_nothing, ON_DISK },        /* RECALIBRATE */
+	[0x20 ... 0x21] = { run_transfer, READS },         /* READ SECTORS, with and without retries */
+	[0x24] = { run_transfer, READS | EXT },            /* READ SECTORS EXT */
+	[0x25] = { run_transfer, READS | EXT | DMA },      /* READ DMA EXT */
+	[0x27] = { run_native_max, ON_DISK | EXT },        /* READ NATIVE MAX ADDRESS EXT */
+	[0x29] = { run_transfer, READS | EXT | MULTIPLE }, /* READ MULTIPLE EXT */
+	[ATA_CMD_READ_LOG] = { run_read_log, ON_DISK | EXT | SERIAL },
 	[0x30 ... 0x31] = { run_transfer, WRITES },         /* WRITE SECTORS */
 	[0x34] = { run_transfer, WRITES | EXT },            /* WRITE SECTORS EXT */
 	[0x35] = { run_transfer, WRITES | EXT | DMA },      /* WRITE DMA EXT */
@@ -535,7 +582,9 @@ void ata_run_command(struct ata_device *a, uint8_t opcode)
 	a->error = 0;
 	a->hob_selected = a->intrq = false;
 	a->host->interrupt(a);
-	if (!(c->flags & (a->packet ? ON_PACKET : ON_DISK))) {
+	if (a->queue_failed && opcode != ATA_CMD_READ_LOG) {
+		abort_command(a);
+	} else if (!(c->flags & (a->packet ? ON_PACKET : ON_DISK)) || (c->flags & SERIAL && !a->host->serial)) {
 		/* a host that takes us for a disk learns better */
 		if (a->packet && (opcode == ATA_CMD_IDENTIFY || opcode == ATA_CMD_READ_SECTORS))
 			ata_set_signature(a);

@@ -122,16 +122,19 @@ static int perform(struct block *b, const struct block_request *r)
 	return 0;
 }
 
-static bool complete_one(struct block *b)
+static bool complete_nth(struct block *b, unsigned n)
 {
-	struct block_request *r = b->first;
+	struct block_request **at = &b->first, *r;
 	int result;
 
+	while (n-- && *at)
+		at = &(*at)->next;
+	r = *at;
 	if (!r)
 		return false;
-	b->first = r->next;
-	if (!b->first)
-		b->last = &b->first;
+	*at = r->next;
+	if (!*at)
+		b->last = at;
 	result = perform(b, r);
 	device_lock(r->device);
 	r->done(r->device, r, result);
@@ -149,8 +152,13 @@ void block_submit(struct block *b, struct block_request *r)
 
 void block_drain(struct block *b)
 {
-	while (complete_one(b))
+	while (complete_nth(b, 0))
 		;
+}
+
+bool fake_block_complete(struct block *b, unsigned n)
+{
+	return complete_nth(b, n);
 }
 
 static void tell_drive(struct block *b)

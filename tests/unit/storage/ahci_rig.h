@@ -225,12 +225,6 @@ static uint32_t command(struct rig *g, unsigned port, struct fis f, uint32_t byt
 	return get(g, port, PXTFD);
 }
 
-static uint32_t packet(struct rig *g, const uint8_t cdb[12], bool dma, uint32_t bytes)
-{
-	memcpy(mem(g, TABLE(0) + 0x40), cdb, 12);
-	return command(g, CD, (struct fis){ .command = ATA_CMD_PACKET, .features = dma }, bytes);
-}
-
 static void prepare_queued(struct rig *g, unsigned tag, bool out, uint64_t lba, uint16_t sectors)
 {
 	prepare(g, DISK, tag,

@@ -547,6 +547,12 @@ static void clo_lets_a_reset_through_to_a_device_that_hangs(void **state)
 
 /* ---- the CD drive ---- */
 
+static uint32_t packet(struct rig *g, const uint8_t cdb[12], bool dma, uint32_t bytes)
+{
+	memcpy(mem(g, TABLE(0) + 0x40), cdb, 12);
+	return command(g, CD, (struct fis){ .command = ATA_CMD_PACKET, .features = dma }, bytes);
+}
+
 static const uint8_t request_sense[12] = { 0x03, 0, 0, 0, 18 };
 static const uint8_t test_unit_ready[12] = { 0 };
 

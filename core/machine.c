@@ -268,6 +268,8 @@ static int add_board(struct machine *m, const struct appliance *a, struct error 
 	if (!m->pci)
 		return error_set(e, -ENOMEM, "not enough memory for the machine's board");
 	r = add_parts(m, boards[a->origin], e);
+	r = r < 0 ? r : cards_add(m, a, e);
+	firmware_boot_order(m, a);
 	r = r < 0 ? r : add_parts(m, isa_parts, e);
 	r = r < 0 ? r : add_serials(m, a, e);
 	if (r >= 0) {
@@ -285,18 +287,24 @@ static int add_board(struct machine *m, const struct appliance *a, struct error 
 
 /* ---- drives ---- */
 
-bool machine_has_place(const struct appliance_drive *drive)
+static bool is_on_board(const struct appliance_drive *drive)
 {
 	return drive->bus == APPLIANCE_IDE && drive->controller < 2 && drive->unit < 2;
 }
 
+bool machine_has_place(const struct appliance *a, const struct appliance_drive *drive)
+{
+	return is_on_board(drive) || cards_have_place(a, drive);
+}
+
+/* Those of the board's own IDE; a card's drives are plugged in with it. */
 static void plug_drives(struct machine *m, const struct appliance *a, struct block **blocks)
 {
 	for (unsigned i = 0; i < a->drive_count; i++) {
 		const struct appliance_drive *drive = &a->drives[i];
 		unsigned place = drive->controller * 2 + drive->unit;
 
-		if (!machine_has_place(drive) || !blocks[i])
+		if (!is_on_board(drive) || !blocks[i])
 			continue;
 		m->ide_blocks[place] = blocks[i];
 		m->ide.cdrom[place] = drive->kind == DRIVE_CDROM;
@@ -338,7 +346,7 @@ static const struct appliance_drive *review_drives(struct appliance *a)
 		const struct appliance_drive *drive = &a->drives[i];
 		char name[32];
 
-		if (machine_has_place(drive)) {
+		if (machine_has_place(a, drive)) {
 			startable |= drive->kind == DRIVE_DISK ||
 			             (drive->backing == BACKING_IMAGE && drive->start_connected);
 			continue;
@@ -376,7 +384,7 @@ int machine_review(struct appliance *a, struct error *e)
 	appliance_drive_name(lost, name);
 	return error_set(e, -ENOTSUP,
 	                 "%s starts from its disk %s, whose controller (%s) is not in this version of Vitrine; "
-	                 "a machine with an IDE disk plays.",
+	                 "a machine with an IDE or SATA disk plays.",
 	                 *a->name ? a->name : "This machine", name, controller_words(a, lost));
 }
 
@@ -465,7 +473,6 @@ int machine_create(const struct machine_options *options, struct machine **ret_m
 	m->cpus = MAX(1u, MIN(a->cpus, KVM_MAX_CPUS));
 	m->cores_per_socket = MAX(1u, MIN(a->cores_per_socket, m->cpus));
 	read_uuid(m, a);
-	firmware_boot_order(m, a);
 	r = machine_prepare_run(m, e);
 	r = r < 0 ? r : add_memory(m, a, e);
 	r = r < 0 ? r : add_bios(m, e);

@@ -67,7 +67,7 @@ size_t machine_serial_input(struct machine *m, unsigned port, const uint8_t *dat
 void machine_refresh_screen(struct machine *m, bool wanted);
 
 /* Whether this board has the controller that the drive hangs on. No KVM needed, as for the next. */
-bool machine_has_place(const struct appliance_drive *drive);
+bool machine_has_place(const struct appliance *a, const struct appliance_drive *drive);
 
 /* What the appliance declares that this board lacks, as remarks on the appliance. -ENOTSUP when that leaves nothing to start
  * from: its disks are all on controllers that are missing, and no CD is in a drive. */

@@ -20,22 +20,33 @@ static const struct {
 
 #define DEFAULT_BOOT_ORDER "hdd,cdrom" /* VMware: hard disk, CD, network */
 
-/* Adds the drives of one kind as SeaBIOS spells their place. */
-static void list_drives(struct machine *m, const struct appliance *a, enum appliance_drive_kind kind)
+static void boot_path(const struct machine *m, const struct appliance *a, const struct appliance_drive *drive,
+                      char *ret_path, size_t size)
 {
 	unsigned device = a->origin == ORIGIN_VMWARE ? 7 : 1; /* the IDE function's: machine.c's tables */
+
+	if (drive->bus == APPLIANCE_IDE)
+		snprintf(ret_path, size, "/pci@i0cf8/ide@%x,1/drive@%x/disk@%x", device, drive->controller,
+		         drive->unit);
+	else
+		cards_boot_path(m, drive, ret_path, size);
+}
+
+/* Adds the drives of one kind as SeaBIOS spells their place. Those that the list does not hold any more come last. */
+static void list_drives(struct machine *m, const struct appliance *a, enum appliance_drive_kind kind)
+{
 	size_t used = strlen(m->boot_list);
+	char path[96];
 
 	for (unsigned i = 0; i < a->drive_count; i++) {
 		const struct appliance_drive *drive = &a->drives[i];
 
-		if (drive->bus != APPLIANCE_IDE || drive->kind != kind || drive->controller > 1 || drive->unit > 1)
+		if (drive->kind != kind || !machine_has_place(a, drive))
 			continue;
-		used += (size_t)snprintf(m->boot_list + used, sizeof(m->boot_list) - used,
-		                         "%s/pci@i0cf8/ide@%x,1/drive@%x/disk@%x", used ? "\n" : "", device,
-		                         drive->controller, drive->unit);
-		if (used >= sizeof(m->boot_list))
+		boot_path(m, a, drive, path, sizeof(path));
+		if (used + strlen(path) + 2 > sizeof(m->boot_list))
 			return;
+		used += (size_t)sprintf(m->boot_list + used, "%s%s", used ? "\n" : "", path);
 	}
 }
 

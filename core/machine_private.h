@@ -36,6 +36,12 @@ struct serial_buffer {
 /* Things that only the I/O thread can do, asked for by a vCPU or a device. */
 enum machine_request { REQUEST_RESET = 1, REQUEST_POWER_OFF = 2, REQUEST_TROUBLE = 4 };
 
+/* A controller in a PCI slot, numbered as in machine_cards.c. */
+struct machine_card {
+	enum appliance_bus bus;
+	unsigned number, slot;
+};
+
 struct machine {
 	struct machine_options options;
 	struct board board;
@@ -46,7 +52,7 @@ struct machine {
 	uint64_t memory;       /* bytes of RAM in all */
 	unsigned cpus, cores_per_socket;
 	uint8_t boot_order[3]; /* rtc_config's */
-	char boot_list[512];   /* fw_cfg's "bootorder" */
+	char boot_list[2048];  /* fw_cfg's "bootorder" */
 	uint8_t uuid[16];
 	uint8_t *video_memory;
 	struct pci_bus *pci;
@@ -55,6 +61,8 @@ struct machine {
 	struct acpi_board acpi_board; /* filled as the parts are put on; what the tables are made of */
 	struct acpi_tables acpi;      /* until the firmware's device has copied them, as the next */
 	struct smbios_tables smbios;
+	struct machine_card cards[APPLIANCE_MAX_CONTROLLERS];
+	unsigned card_count;
 	struct block *ide_blocks[4];
 	struct ide_config ide;
 	struct device *devices; /* the last created first */
@@ -77,6 +85,12 @@ int firmware_add_fw_cfg(struct machine *m, struct error *e);
 /* machine_tables.c: fills m->acpi and m->smbios, and frees them. */
 int machine_build_tables(struct machine *m, enum appliance_origin origin, struct error *e);
 void machine_free_tables(struct machine *m);
+
+/* machine_cards.c */
+bool cards_have_place(const struct appliance *a, const struct appliance_drive *drive);
+int cards_add(struct machine *m, const struct appliance *a, struct error *e); /* after the board's bridges */
+/* The drive's place in SeaBIOS's words; "": it has none. */
+void cards_boot_path(const struct machine *m, const struct appliance_drive *drive, char *ret_path, size_t size);
 
 /* machine.c: adds one part to the board. */
 int machine_add(struct machine *m, const struct device_class *class, const struct device_config *config,

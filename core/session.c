@@ -216,7 +216,7 @@ int session_plug_drives(struct session *s, struct loop *loop, struct error *e)
 	if (!s->engine)
 		return error_set(e, -ENOMEM, "No threads for the machine's disks can be had");
 	for (unsigned i = 0; i < s->appliance->drive_count && !err; i++)
-		if (machine_has_place(&s->appliance->drives[i]))
+		if (machine_has_place(s->appliance, &s->appliance->drives[i]))
 			err = plug_drive(s, i, e);
 	return err;
 }

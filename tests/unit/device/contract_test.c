@@ -12,6 +12,7 @@
 #include "core/audio/sound_ring.h"
 #include "core/chipset/chipset.h"
 #include "core/legacy/legacy.h"
+#include "core/storage/ahci.h"
 #include "core/storage/ide.h"
 #include "core/video/vga.h"
 
@@ -38,7 +39,7 @@ static uint8_t ram[1 << 20] __attribute__((aligned(4096)));
 static const struct fw_cfg_item items[] = { { FW_CFG_NB_CPUS, NULL, "\1\0", 2 },
 	                                    { 0, "etc/e820", "twelve bytes", 12 } };
 
-/* What each class is told. IDE is here without drives: with them it has its own test, on real blocks. */
+/* What each class is told. IDE and AHCI are here without drives: with them they have their own tests, on fake blocks. */
 static const struct i440fx_config host = { ram, bios, sizeof(bios), nothing, NULL };
 static const struct piix4_pm_config pm = { nothing, NULL };
 static const struct bridge_config bridge = { 0x15ad, 0x07a0, true, &behind };
@@ -49,6 +50,7 @@ static const struct pit_config pit = { &ring };
 static const struct rtc_config rtc = { .epoch = 1700000000, .memory_below_4g = 64 << 20, .cpus = 1 };
 static const struct vga_config vga = { .screen = &screen, .memory = video, .memory_size = sizeof(video) };
 static const struct ide_config ide;
+static const struct ahci_config ahci = { .model = AHCI_ICH8M, .ports = 6 };
 
 static const struct {
 	const struct device_class *class;
@@ -59,7 +61,7 @@ static const struct {
 	{ &bridge_class, &bridge, true }, { &fw_cfg_class, &fw_cfg, false }, { &i8042_class, &i8042, false },
 	{ &port92_class, &i8042, false }, { &serial_class, &serial, false }, { &debugcon_class, &serial, false },
 	{ &pit_class, &pit, false },      { &rtc_class, &rtc, false },       { &vga_class, &vga, true },
-	{ &ide_class, &ide, true },
+	{ &ide_class, &ide, true },       { &ahci_class, &ahci, true },
 };
 
 static struct device_config configure(const struct device_class *class, struct pci_bus *bus)

@@ -74,3 +74,12 @@ empty_machine() {
 	printf '%s\n' 'config.version = "8"' "displayName = \"$1\"" 'memsize = "64"' 'ide1:0.present = "TRUE"' \
 		'ide1:0.deviceType = "cdrom-image"' 'ide1:0.fileName = ""' 'ide1:0.startConnected = "FALSE"' "${@:2}" > "$work/$1.vmx"
 }
+
+# boot_sector FILE: a disk of 1 MB whose boot sector prints "boot-sector-runs" and halts.
+boot_sector() {
+	# mov si, text; lodsb; or al, al; jz halt; mov ah, 0eh; xor bx, bx; int 10h; jmp lodsb; halt: hlt; jmp halt
+	printf '\xbe\x13\x7c\xac\x08\xc0\x74\x08\xb4\x0e\x31\xdb\xcd\x10\xeb\xf3\xf4\xeb\xfdboot-sector-runs\r\n\0' > "$1"
+	truncate -s 510 "$1"
+	printf '\x55\xaa' >> "$1"
+	truncate -s 1M "$1"
+}

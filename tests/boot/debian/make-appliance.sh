@@ -1,11 +1,17 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# make-appliance.sh KERNEL WORK: writes WORK/debian.ova: Debian's unmodified kernel (an unpacked package), busybox, our init, and GRUB, on one
-# IDE disk in a streamOptimized VMDK. Everything is written by others' tools (grub-mkimage, mke2fs, qemu-img, tar), none needs root.
+# make-appliance.sh KERNEL WORK CONTROLLER: writes WORK/debian.ova: Debian's unmodified kernel (an unpacked package), busybox, our init, and
+# GRUB, on one disk in a streamOptimized VMDK. CONTROLLER says what it and the CD drive hang on (controllers-*.xml). Everything is written by others' tools (grub-mkimage, mke2fs, qemu-img, tar), none needs root.
 set -euo pipefail
-folder=$(dirname "$(realpath "$0")") kernel=$1 work=$2
+folder=$(dirname "$(realpath "$0")") kernel=$1 work=$2 controller=$3
 image=$work/disk.img
 first=2048 first_sectors=65536 second=67584 second_sectors=32768 # 32 MB for GRUB and Linux, 16 MB for what the guest writes
+
+# The driver of the controller; the item that the CD drive hangs on, and where.
+case $controller in
+ide) driver=ata_piix cd_parent=4 cd_address=0 ;;
+ahci) driver=ahci cd_parent=3 cd_address=1 ;;
+esac
 
 # ---- the initramfs ----
 
@@ -13,7 +19,7 @@ tree=$work/tree
 mkdir -p "$tree"/{bin,lib,proc,sys,dev} "$work/files"
 cp "$(type -p busybox)" "$tree/bin/busybox"
 cp "$folder/init" "$tree/init"
-"$folder/../machine/copy-modules.sh" "$kernel" "$tree/lib" ata_piix sd_mod sr_mod isofs button evdev
+"$folder/../machine/copy-modules.sh" "$kernel" "$tree/lib" $driver sd_mod sr_mod isofs button evdev
 (cd "$tree" && find . | cpio -o -H newc 2> /dev/null | gzip -1) > "$work/files/initrd.gz"
 cp "$kernel"/boot/vmlinuz-* "$work/files/vmlinuz"
 
@@ -54,8 +60,9 @@ mke2fs -q -t ext2 -d "$work/files" -E offset=$((first * 512)) "$image" $((first_
 # ---- the OVA ----
 
 qemu-img convert -q -f raw -O vmdk -o subformat=streamOptimized "$image" "$work/debian-disk1.vmdk"
-sed "s/@SIZE@/$(stat -c %s "$work/debian-disk1.vmdk")/; s/@CAPACITY@/$(stat -c %s "$image")/" \
-	"$folder/debian.ovf.in" > "$work/debian.ovf"
+sed -e "s/@SIZE@/$(stat -c %s "$work/debian-disk1.vmdk")/; s/@CAPACITY@/$(stat -c %s "$image")/" \
+	-e "s/@CD_PARENT@/$cd_parent/; s/@CD_ADDRESS@/$cd_address/" \
+	-e "/@CONTROLLERS@/ { r $folder/controllers-$controller.xml" -e "d }" "$folder/debian.ovf.in" > "$work/debian.ovf"
 (cd "$work" && for file in debian.ovf debian-disk1.vmdk; do
 	echo "SHA256($file)= $(sha256sum < $file | cut -d' ' -f1)"
 done > debian.mf && tar --format=ustar -cf debian.ova debian.ovf debian.mf debian-disk1.vmdk)

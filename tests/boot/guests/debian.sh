@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-# Debian's unmodified kernel on two CPUs, loaded by GRUB from an IDE disk in a streamOptimized VMDK in an OVA; its drivers are modules.
+# Debian's unmodified kernel on two CPUs, loaded by GRUB from a disk (IDE, unless another guest's script says $controller) in a streamOptimized VMDK in an OVA; its drivers are modules.
 # First start: disk and CD are read, written and verified, the CD is ejected and another put in. Second start, without a CD: what was
 # written is there, no CD is found, the power button (SIGTERM) shuts it down, and the download is as it was. Each start is the other's
 # control.
@@ -13,7 +13,7 @@ prepare() {
 	need mke2fs e2fsprogs
 	need qemu-img qemu-utils
 	need xorriso xorriso
-	"$folder/debian/make-appliance.sh" "$machine/kernel" "$work"
+	"$folder/debian/make-appliance.sh" "$machine/kernel" "$work" "${controller:-ide}"
 	for disc in one two; do
 		mkdir "$work/$disc"
 		echo "this is disc $disc" > "$work/$disc/label"

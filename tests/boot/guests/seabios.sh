@@ -2,11 +2,7 @@
 # SeaBIOS alone, on a disk whose boot sector prints one word through the BIOS and halts.
 
 prepare() {
-	# mov si, text; lodsb; or al, al; jz halt; mov ah, 0eh; xor bx, bx; int 10h; jmp lodsb; halt: hlt; jmp halt
-	printf '\xbe\x13\x7c\xac\x08\xc0\x74\x08\xb4\x0e\x31\xdb\xcd\x10\xeb\xf3\xf4\xeb\xfdboot-sector-runs\r\n\0' > "$work/boot.img"
-	truncate -s 510 "$work/boot.img"
-	printf '\x55\xaa' >> "$work/boot.img"
-	truncate -s 1M "$work/boot.img"
+	boot_sector "$work/boot.img"
 	cp "$work/boot.img" "$work/blank.img"
 	printf '\0\0' | dd of="$work/blank.img" bs=1 seek=510 conv=notrunc status=none # no signature: not bootable
 }

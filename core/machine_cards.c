@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Cards in slots: the controllers that an appliance declares beyond its board's own chips. One line per model says where it sits
- * if the appliance does not, as a guest knows its card by its place.
+ * Cards in slots: the controllers that an appliance declares beyond its board's own chips. One line per model says where
+ * it sits if the appliance does not, as a guest knows its card by its place.
  *
- * A slot is a number as in VMware's pciSlotNumber: 0 to 31 are devices of the root bus, 32 * (n + 1) and up lie behind pciBridge<n>.
+ * A slot is a number as in VMware's pciSlotNumber: 0 to 31 are devices of the root bus, 32 * (n + 1) and up lie behind
+ * pciBridge<n>.
  */
 #include <errno.h>
 #include <stdio.h>

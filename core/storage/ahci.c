@@ -95,7 +95,7 @@ static uint64_t ahci_read(struct device *d, struct region *r, uint64_t offset, u
 	return read_register((struct ahci *)d, (unsigned)offset & ~3u) >> 8 * (offset & 3);
 }
 
-/* Software may only write whole registers (3: "accesses ... dword"), half of one would clear bits that it did not mean. */
+/* Software may only write whole registers (chapter 3); half of one would clear bits that it did not mean. */
 static void ahci_write(struct device *d, struct region *r, uint64_t offset, unsigned size, uint64_t value)
 {
 	(void)r;

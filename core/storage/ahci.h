@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * ahci: a SATA controller (Serial ATA AHCI 1.3.1) with disks, which take queued commands, and CD drives on its ports. It shows
- * itself as Intel's ICH8M, as in VirtualBox, or as VMware's.
+ * ahci: a SATA controller (Serial ATA AHCI 1.3.1) with disks, which take queued commands, and CD drives on its ports.
+ * It shows itself as Intel's ICH8M, as in VirtualBox, or as VMware's.
  * device_config: a place on a PCI bus; blocks[port]; extra: struct ahci_config.
  */
 #ifndef VITRINE_AHCI_H

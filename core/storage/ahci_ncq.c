@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Queued commands: READ and WRITE FPDMA QUEUED (Serial ATA 2.6, 13.6; AHCI 1.3.1, 5.6.4). They end in the order in which the host's
- * disk is done with them. */
+/* Queued commands: READ and WRITE FPDMA QUEUED (Serial ATA 2.6, 13.6; AHCI 1.3.1, 5.6.4). They end in the order in which
+ * the host's disk is done with them. */
 #include <errno.h>
 
 #include "core/storage/ahci_private.h"

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One port: registers, resets, command slots, FISes, and the commands that are not queued (AHCI 1.3.1, 3.3 and chapter 5). */
+/* One port: registers, resets, command slots, FISes, commands that are not queued (AHCI 1.3.1, 3.3 and chapter 5). */
 #include <errno.h>
 #include <stdlib.h>
 
@@ -148,7 +148,7 @@ static void send_pio_setup(struct ahci_port *port)
 
 /* ---- memory ---- */
 
-/* Reads the next descriptor. Each has at least two bytes (DBC's bit 0 is always 1), so that ATA_MAX_IOV of them make a sector. */
+/* Reads the next descriptor. Each has at least two bytes (DBC's bit 0 is always 1), so ATA_MAX_IOV of them make a sector. */
 static int next_region(struct ahci_port *port, struct ahci_cursor *c)
 {
 	uint8_t raw[16];

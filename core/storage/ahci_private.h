@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What the controller (ahci.c), its ports (ahci_port.c) and their queues (ahci_ncq.c) share. Names are those of AHCI 1.3.1.
+ * What the controller (ahci.c), its ports (ahci_port.c) and their queues (ahci_ncq.c) share. Names are AHCI 1.3.1's.
  *
- * A port runs one command that is not queued, with its struct ata_device, and up to 32 queued ones. Whatever is stopped or reset
- * while the host reads or writes for it is dropped when it comes back; until then PxCMD.CR or PxTFD.STS.BSY stays set, so that a
- * driver does not use that memory for something else.
+ * A port runs one command that is not queued, with its struct ata_device, and up to 32 queued ones. Whatever is stopped
+ * or reset while the host reads or writes for it is dropped when it comes back; until then PxCMD.CR or PxTFD.STS.BSY
+ * stays set, so that a driver does not use that memory for something else.
  */
 #ifndef VITRINE_AHCI_PRIVATE_H
 #define VITRINE_AHCI_PRIVATE_H
@@ -113,7 +113,7 @@ void ahci_port_run(struct ahci_port *port);
 void ahci_port_finish_reset(struct ahci_port *port);
 /* Sends a FIS to its place in the receive area (4.2.1). */
 void ahci_port_receive(struct ahci_port *port, unsigned place, const uint8_t *fis, size_t length);
-/* The memory from *from on for up to length bytes, a multiple of unit; *ret_to: where it ends. 0: the port has halted. */
+/* Memory from *from on for up to length bytes, a multiple of unit; *ret_to: where it ends. 0: the port has halted. */
 uint32_t ahci_port_map(struct ahci_port *port, const struct ahci_cursor *from, struct ahci_cursor *ret_to,
                        bool writable, uint32_t length, uint32_t unit, struct iovec *iov, unsigned *ret_count);
 void ahci_cursor_state(struct ahci_cursor *c, struct state *s);

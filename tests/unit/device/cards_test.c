@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Which slot a declared controller gets on which board, what hangs on it, and what SeaBIOS is told to start from. No KVM: the board is
- * its bridges alone. */
+/* Which slot a declared controller gets on which board, what hangs on it, and what SeaBIOS is told to start from.
+ * No KVM: the board is its bridges alone. */
 #include "fake_board.h"
 
 #include <setjmp.h>
@@ -26,8 +26,10 @@ static struct device_config seen; /* the last that a card was created with */
 static struct ahci_config seen_ahci;
 static struct fake_board *current;
 
-int machine_add(struct machine *m, const struct device_class *class, const struct device_config *config,
-                struct device **ret_device, struct error *e)
+/* Not inlined: gcc would take fw_cfg's extra for an AHCI's. */
+__attribute__((noinline)) int machine_add(struct machine *m, const struct device_class *class,
+                                          const struct device_config *config, struct device **ret_device,
+                                          struct error *e)
 {
 	(void)m, (void)ret_device, (void)e;
 	seen = *config;

@@ -39,7 +39,7 @@ static uint8_t ram[1 << 20] __attribute__((aligned(4096)));
 static const struct fw_cfg_item items[] = { { FW_CFG_NB_CPUS, NULL, "\1\0", 2 },
 	                                    { 0, "etc/e820", "twelve bytes", 12 } };
 
-/* What each class is told. IDE and AHCI are here without drives: with them they have their own tests, on fake blocks. */
+/* What each class is told. IDE and AHCI are here without drives: with them they have tests of their own. */
 static const struct i440fx_config host = { ram, bios, sizeof(bios), nothing, NULL };
 static const struct piix4_pm_config pm = { nothing, NULL };
 static const struct bridge_config bridge = { 0x15ad, 0x07a0, true, &behind };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A small AHCI driver for tests: an ICH8M with a disk on port 0, a CD drive on port 1 and nothing on the others, its lists in the
- * fake board's memory. Requests wait until fake_block_settle() or fake_block_complete().
+ * A small AHCI driver for tests: an ICH8M with a disk on port 0, a CD drive on port 1 and nothing on the others, its
+ * lists in the fake board's memory. Requests wait until fake_block_settle() or fake_block_complete().
  */
 #ifndef VITRINE_AHCI_RIG_H
 #define VITRINE_AHCI_RIG_H

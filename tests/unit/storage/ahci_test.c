@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The AHCI controller by its registers: ports, commands that are not queued, CD drive, resets, errors, hostile lists, state. */
+/* The AHCI controller by its registers: ports, unqueued commands, CD drive, resets, errors, hostile lists, state. */
 #include "tests/unit/storage/ahci_rig.h"
 
 #define OK 0x50u

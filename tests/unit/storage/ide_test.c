@@ -865,7 +865,7 @@ static void dma_between_two_requests_survives_save_and_load(void **state)
 	out(f, PRIMARY + ATA_COMMAND, 0x35);
 	start_bus_master(f, f->bm, false);
 	assert_int_equal(fake_block_pending(f->blocks[0])->length, 13 * 512);
-	complete_one(f->blocks[0]);
+	fake_block_complete(f->blocks[0], 0);
 	assert_non_null(fake_block_pending(f->blocks[0]));
 	move_to_new_machine(f);
 	assert_int_equal(in(f, f->bm + 2) & 7, 4);

@@ -40,3 +40,12 @@ key ctrl+alt+m
 shot menu
 key Escape
 not_in_log '^key 50'
+
+# The menu's Shut Down presses the guest's power button and asks nothing: that is the guest's affair
+focus
+: >"$log"
+key ctrl+alt+m
+sleep 0.5
+key alt+d
+wait_log '^command power-button'
+not_in_log '^command power-off'

@@ -12,8 +12,9 @@ check() {
 	expect_status 0
 	expect debug "SeaBIOS (version " "Booting from Hard Disk..." "Booting from 0000:7c00"
 	expect screen "SeaBIOS (version "
-	expect_row 1 "Booting from Hard Disk..."
-	expect_row 2 "boot-sector-runs"
+	expect screen "Machine UUID " # row 1: SMBIOS was taken, and the appliance without a uuid has one
+	expect_row 2 "Booting from Hard Disk..."
+	expect_row 3 "boot-sector-runs"
 
 	# The controls: without the signature the same texts must not come, and a text that nobody says is not seen.
 	vitrine 60 --as-downloaded --until "No bootable device." "$work/blank.img"

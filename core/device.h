@@ -97,7 +97,8 @@ static inline void device_unlock(struct device *d)
 	pthread_mutex_unlock(&d->lock);
 }
 
-/* Interrupt line n of device_config.irqs (level; an edge is 1 then 0). PCI devices use pci_set_irq(). */
+/* Interrupt line n of device_config.irqs (level; an edge is 1 then 0). PCI devices use pci_set_irq(),
+ * or pci_interrupt() of chipset/msi.h. */
 void device_set_irq(struct device *d, unsigned n, bool level);
 
 /* DMA: reach RAM slots only, bounds checked. A range that is not all RAM: reads give 0xff and -EFAULT, writes are dropped

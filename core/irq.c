@@ -9,10 +9,11 @@ struct irq_router {
 	pthread_mutex_t lock;
 	unsigned high[IRQ_GSI_COUNT]; /* how many lines say 1 */
 	irq_sink sink;
+	irq_message_sink messages;
 	void *context;
 };
 
-struct irq_router *irq_router_new(irq_sink sink, void *context)
+struct irq_router *irq_router_new(irq_sink sink, irq_message_sink messages, void *context)
 {
 	struct irq_router *router = calloc(1, sizeof(*router));
 
@@ -20,6 +21,7 @@ struct irq_router *irq_router_new(irq_sink sink, void *context)
 		return NULL;
 	pthread_mutex_init(&router->lock, NULL);
 	router->sink = sink;
+	router->messages = messages;
 	router->context = context;
 	return router;
 }
@@ -86,4 +88,9 @@ bool irq_router_level(struct irq_router *router, unsigned gsi)
 	level = gsi < IRQ_GSI_COUNT && router->high[gsi];
 	pthread_mutex_unlock(&router->lock);
 	return level;
+}
+
+void irq_send_msi(struct irq_router *router, uint32_t address, uint32_t data)
+{
+	router->messages(router->context, address, data);
 }

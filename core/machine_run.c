@@ -278,6 +278,14 @@ static int sink(void *context, unsigned gsi, bool level)
 	return m->kvm ? kvm_set_irq(m->kvm, gsi, level) : 1;
 }
 
+static void message_sink(void *context, uint32_t address, uint32_t data)
+{
+	struct machine *m = context;
+
+	if (m->kvm)
+		kvm_send_msi(m->kvm, address, data);
+}
+
 /* KVM with everything as at power-on, and the devices too; RAM keeps what it held, as on a PC. */
 int machine_start_kvm(struct machine *m, struct error *e)
 {
@@ -330,9 +338,10 @@ void machine_reset(struct machine *m)
 
 int machine_prepare_run(struct machine *m, struct error *e)
 {
-	m->board = (struct board){
-		.bus = bus_new(), .memory = memory_new(), .irq = irq_router_new(sink, m), .clock = m->options.clock
-	};
+	m->board = (struct board){ .bus = bus_new(),
+		                   .memory = memory_new(),
+		                   .irq = irq_router_new(sink, message_sink, m),
+		                   .clock = m->options.clock };
 	m->request_work.run = serve_requests;
 	pthread_mutex_init(&m->trouble_lock, NULL);
 	for (unsigned i = 0; i <= MACHINE_SERIALS; i++) {

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/chipset/msi.h"
+
 struct pci_bus {
 	const struct board *board;
 	struct pci_device *bridge; /* the function this bus is behind, NULL: root */
@@ -73,7 +75,7 @@ static void update_intx(struct pci_device *p)
 
 	p->config[PCI_STATUS] =
 		(uint8_t)((p->config[PCI_STATUS] & ~STATUS_INTERRUPT) | (p->intx_level ? STATUS_INTERRUPT : 0));
-	irq_line_set(&p->intx, p->intx_level && !off);
+	irq_line_set(&p->intx, p->intx_level && !off && !msi_enabled(p));
 }
 
 void pci_set_irq(struct pci_device *p, bool level)
@@ -175,6 +177,7 @@ static void unplug(struct pci_device *p)
 	for (unsigned n = 0; n < PCI_BARS; n++)
 		if (p->bars[n].slot)
 			memory_unmap(p->device.board->memory, p->bars[n].slot);
+	msi_free(p);
 }
 
 int pci_device_init(struct pci_device *p, const struct device_config *config, const struct pci_identity *identity,
@@ -225,6 +228,7 @@ void pci_device_reset(struct pci_device *p)
 		for (unsigned i = 0; i < bytes; i++)
 			p->config[at + i] &= (uint8_t)~p->write_mask[at + i];
 	}
+	msi_reset(p);
 	update_bars(p);
 	pci_set_irq(p, false);
 }
@@ -233,6 +237,7 @@ void pci_device_state(struct pci_device *p, struct state *s)
 {
 	state_bytes(s, "pci.config", p->config, sizeof(p->config));
 	state_bool(s, "pci.intx", &p->intx_level);
+	msi_state(p, s);
 	if (!state_loading(s) || state_error(s))
 		return;
 	update_bars(p);
@@ -251,6 +256,7 @@ void pci_config_write(struct pci_device *p, unsigned reg, unsigned size, uint32_
 	}
 	update_bars(p);
 	update_intx(p);
+	msi_config_written(p);
 	if (p->config_written)
 		p->config_written(p, reg, size);
 }

@@ -67,7 +67,10 @@ struct pci_device {
 	uint8_t clear_mask[256]; /* bits that a written 1 clears (status registers) */
 	struct pci_bar bars[PCI_BARS];
 	struct irq_line intx; /* routed by the bus to a GSI */
-	bool intx_level;      /* what the device says, before PCI_COMMAND_INTX_OFF */
+	bool intx_level;      /* what the device says, before PCI_COMMAND_INTX_OFF and messages (msi.h) */
+	uint8_t msi;          /* offset of the MSI capability, 0: none */
+	uint8_t msi_shift;    /* it has 1 << msi_shift vectors */
+	struct msix *msix;    /* msi.c's, NULL: none */
 	/* Called after the standard handling of a configuration write, device lock held; NULL: none. */
 	void (*config_written)(struct pci_device *p, unsigned reg, unsigned size);
 	/* Called before a configuration read is answered, for registers that live; NULL: none. */

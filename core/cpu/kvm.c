@@ -19,15 +19,11 @@ static const struct {
 	int capability;
 	const char *name;
 } needed[] = {
-	{ KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY" },
-	{ KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP" },
-	{ KVM_CAP_IRQ_ROUTING, "KVM_CAP_IRQ_ROUTING" },
-	{ KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID" },
-	{ KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR" },
-	{ KVM_CAP_ADJUST_CLOCK, "KVM_CAP_ADJUST_CLOCK" },
-	{ KVM_CAP_MP_STATE, "KVM_CAP_MP_STATE" },
-	{ KVM_CAP_READONLY_MEM, "KVM_CAP_READONLY_MEM" },
-	{ KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT" },
+	{ KVM_CAP_USER_MEMORY, "KVM_CAP_USER_MEMORY" },   { KVM_CAP_IRQCHIP, "KVM_CAP_IRQCHIP" },
+	{ KVM_CAP_IRQ_ROUTING, "KVM_CAP_IRQ_ROUTING" },   { KVM_CAP_SIGNAL_MSI, "KVM_CAP_SIGNAL_MSI" },
+	{ KVM_CAP_EXT_CPUID, "KVM_CAP_EXT_CPUID" },       { KVM_CAP_SET_TSS_ADDR, "KVM_CAP_SET_TSS_ADDR" },
+	{ KVM_CAP_ADJUST_CLOCK, "KVM_CAP_ADJUST_CLOCK" }, { KVM_CAP_MP_STATE, "KVM_CAP_MP_STATE" },
+	{ KVM_CAP_READONLY_MEM, "KVM_CAP_READONLY_MEM" }, { KVM_CAP_IMMEDIATE_EXIT, "KVM_CAP_IMMEDIATE_EXIT" },
 };
 
 static int check_capabilities(int fd, struct error *e)
@@ -155,6 +151,14 @@ int kvm_set_irq(void *context, unsigned gsi, bool level)
 	struct kvm_irq_level irq = { .irq = gsi, .level = level };
 
 	return ioctl(kvm->fd, KVM_IRQ_LINE_STATUS, &irq) < 0 ? 1 : irq.status;
+}
+
+void kvm_send_msi(void *context, uint32_t address, uint32_t data)
+{
+	struct kvm *kvm = context;
+	struct kvm_msi message = { .address_lo = address, .data = data };
+
+	ioctl(kvm->fd, KVM_SIGNAL_MSI, &message); /* a message to no CPU, or with no vector, is lost as on a PC */
 }
 
 /* ---- the machine ---- */

@@ -42,6 +42,8 @@ void kvm_destroy(struct kvm *kvm); /* stops first. Harmless on NULL */
 
 /* An irq_sink: KVM_IRQ_LINE_STATUS. */
 int kvm_set_irq(void *kvm, unsigned gsi, bool level);
+/* An irq_message_sink: KVM_SIGNAL_MSI (README.md, "Interrupt messages", says why it is no irqfd). */
+void kvm_send_msi(void *kvm, uint32_t address, uint32_t data);
 
 /* Guest time as KVM keeps it (kvmclock, TSC, LAPIC timers) goes on where kvm_stop() froze it. */
 void kvm_run(struct kvm *kvm);

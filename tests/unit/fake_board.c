@@ -21,15 +21,27 @@ static int record_irq(void *context, unsigned gsi, bool level)
 	return level ? f->irq_status : 1;
 }
 
+static void record_message(void *context, uint32_t address, uint32_t data)
+{
+	struct fake_board *f = context;
+
+	if (f->message_count < ARRAY_SIZE(f->messages)) {
+		f->messages[f->message_count].address = address;
+		f->messages[f->message_count].data = data;
+	}
+	f->message_count++;
+}
+
 struct fake_board *fake_board_new(void)
 {
 	struct fake_board *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
 	f->irq_status = 1;
-	f->board = (struct board){
-		.bus = bus_new(), .memory = memory_new(), .irq = irq_router_new(record_irq, f), .clock = clock_new(true)
-	};
+	f->board = (struct board){ .bus = bus_new(),
+		                   .memory = memory_new(),
+		                   .irq = irq_router_new(record_irq, record_message, f),
+		                   .clock = clock_new(true) };
 	f->ram = (struct slot){ .name = "ram",
 		                .size = FAKE_RAM_SIZE,
 		                .host = memory_allocate(f->board.memory, FAKE_RAM_SIZE) };
@@ -278,6 +290,7 @@ static bool registers_alike(struct twin *a, struct twin *b, char *text, size_t s
 static bool go_on_alike(struct twin *a, struct twin *b, uint32_t random, char *text, size_t size)
 {
 	uint32_t random_b = random;
+	unsigned messages_a = a->board->message_count, messages_b = b->board->message_count;
 
 	if (!registers_alike(a, b, text, size))
 		return false;
@@ -291,6 +304,10 @@ static bool go_on_alike(struct twin *a, struct twin *b, uint32_t random, char *t
 		}
 		if (memcmp(a->board->irq_level, b->board->irq_level, sizeof(a->board->irq_level))) {
 			snprintf(text, size, "interrupt lines differ %d accesses after the load", i);
+			return false;
+		}
+		if (a->board->message_count - messages_a != b->board->message_count - messages_b) {
+			snprintf(text, size, "interrupt messages differ %d accesses after the load", i);
 			return false;
 		}
 	}

@@ -21,6 +21,10 @@ struct fake_board {
 	bool irq_level[IRQ_GSI_COUNT];
 	unsigned irq_edges[IRQ_GSI_COUNT]; /* rising edges seen */
 	int irq_status; /* what the sink answers to a rising edge: 1 delivered (default), 0 coalesced */
+	struct {        /* interrupt messages, the last at [message_count - 1] */
+		uint32_t address, data;
+	} messages[64];
+	unsigned message_count; /* may be more than the array keeps */
 	struct device *devices;
 };
 

@@ -20,6 +20,7 @@ enum headless_exit {
 	EXIT_ELAPSED = 3,
 	EXIT_UNSEEN = 4,
 	EXIT_DIGEST = 5,
+	EXIT_CHECKS = 6, /* --selftest: some failed */
 	EXIT_SIGNAL = 128
 };
 

@@ -8,6 +8,7 @@
 
 #include "core/core_process.h"
 #include "core/headless.h"
+#include "core/selftest.h"
 
 #ifndef VITRINE_VERSION
 #define VITRINE_VERSION "0.1"
@@ -32,6 +33,7 @@ enum option_code {
 	OPTION_ALLOW,
 	OPTION_SCRIPT,
 	OPTION_QUIET,
+	OPTION_SELFTEST,
 	OPTION_HELP,
 	OPTION_VERSION
 };
@@ -53,6 +55,7 @@ static const struct option long_options[] = {
 	{ "cd", required_argument, NULL, OPTION_CD },
 	{ "allow", required_argument, NULL, OPTION_ALLOW },
 	{ "script", required_argument, NULL, OPTION_SCRIPT },
+	{ "selftest", no_argument, NULL, OPTION_SELFTEST },
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
@@ -63,8 +66,11 @@ static const char help[] =
 	"Usage: vitrine-core --headless [OPTION]... FILE\n"
 	"       vitrine-core --describe FILE\n"
 	"       vitrine-core --dump DRIVE FILE > disk.raw\n"
+	"       vitrine-core --selftest [--seconds N]\n"
 	"Plays an appliance (.ova, .ovf, .vmx, a disk image, .iso) without a window, prints what it is as a .vmx,\n"
 	"or writes the content of one of its drives (scsi0:0, ide1:0, ...) to standard output.\n"
+	"--selftest checks what this computer's KVM and our board do right, for a bug report; N: how long clocks\n"
+	"are compared.\n"
 	"\n"
 	"      --seconds N         end after N seconds\n"
 	"      --until TEXT        end when TEXT is seen on the serial line, the debug console or the screen\n"
@@ -82,7 +88,8 @@ static const char help[] =
 	"      --help, --version   this text; the version\n"
 	"\n"
 	"Exit status: 0 the machine went off, or what was waited for was seen; 1 error; 2 wrong usage;\n"
-	"3 --seconds are over; 4 what was waited for was not seen; 5 wrong digest (--verify); 128+N signal N.\n"
+	"3 --seconds are over; 4 what was waited for was not seen; 5 wrong digest (--verify); 6 a check failed\n"
+	"(--selftest); 128+N signal N.\n"
 	"Example: vitrine-core --headless --until 'login:' --seconds 120 --screenshot screen.png debian.ova\n";
 
 struct command_line {
@@ -91,6 +98,7 @@ struct command_line {
 	unsigned allowed_count;
 	unsigned modes; /* how many of --headless, --describe, --dump were given */
 	const char *core_fd;
+	bool selftest;
 };
 
 static int usage(const char *problem, const char *what)
@@ -131,6 +139,10 @@ static int take_option(struct command_line *l, int option, const char *argument)
 	case OPTION_DUMP:
 		take_mode(l, START_DUMP);
 		o->drive = argument;
+		return 0;
+	case OPTION_SELFTEST:
+		l->selftest = true;
+		l->modes++;
 		return 0;
 	case OPTION_CORE_FD:
 		l->core_fd = argument;
@@ -194,7 +206,9 @@ static int run_core(const char *number)
 static int check(struct command_line *l, int argc, char **argv)
 {
 	if (l->modes != 1)
-		return usage("give one of --headless, --describe and --dump", NULL);
+		return usage("give one of --headless, --describe, --dump and --selftest", NULL);
+	if (l->selftest)
+		return optind < argc ? usage("--selftest takes no appliance", argv[optind]) : 0;
 	if (optind >= argc)
 		return usage("which appliance?", NULL);
 	if (optind + 1 < argc)
@@ -223,5 +237,7 @@ int main(int argc, char **argv)
 	if (line.core_fd)
 		return run_core(line.core_fd);
 	status = check(&line, argc, argv);
-	return status ? status : headless_run(&line.options);
+	if (status)
+		return status;
+	return line.selftest ? selftest_run(line.options.seconds, VITRINE_VERSION) : headless_run(&line.options);
 }

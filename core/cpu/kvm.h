@@ -45,6 +45,9 @@ int kvm_set_irq(void *kvm, unsigned gsi, bool level);
 /* An irq_message_sink: KVM_SIGNAL_MSI (README.md, "Interrupt messages", says why it is no irqfd). */
 void kvm_send_msi(void *kvm, uint32_t address, uint32_t data);
 
+/* Tells the API's version and the capabilities that matter to us, for a bug report. */
+void kvm_report(int kvm_fd, void (*tell)(void *context, const char *name, int value), void *context);
+
 /* Guest time as KVM keeps it (kvmclock, TSC, LAPIC timers) goes on where kvm_stop() froze it. */
 void kvm_run(struct kvm *kvm);
 void kvm_stop(struct kvm *kvm);

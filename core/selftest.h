@@ -7,7 +7,7 @@
 #ifndef VITRINE_SELFTEST_H
 #define VITRINE_SELFTEST_H
 
-/* seconds: how long clocks are compared (0: one). The exit status: EXIT_OFF when nothing failed, EXIT_TROUBLE when it could not be
+/* seconds: how long clocks are compared (below 10: two). The exit status: EXIT_OFF when nothing failed, EXIT_TROUBLE when it could not be
  * run, EXIT_CHECKS. */
 int selftest_run(double seconds, const char *version);
 

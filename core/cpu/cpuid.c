@@ -69,15 +69,23 @@ static unsigned bits_for(unsigned count)
 	return bits;
 }
 
-/* One thread a core, cores_per_socket cores a package; the APIC id is the CPU's number. */
-static void set_topology(struct kvm_cpuid_entry2 *e, const struct vcpu *vcpu)
+/* The APIC id is the CPU's number, and a package is what it has above the bits of its cores. So several packages need a power of two
+ * of cores each; a machine that asks for two packages of three gets one of six. */
+static unsigned cores_of(const struct cpuid_place *place)
 {
-	const struct kvm_options *o = &vcpu->kvm->options;
-	unsigned cores = MAX(1u, MIN(o->cores_per_socket, o->cpus)), shift = bits_for(cores);
+	unsigned cores = MAX(1u, MIN(place->cores_per_socket, place->cpus));
+
+	return cores & (cores - 1) ? place->cpus : cores;
+}
+
+/* One thread a core. */
+static void set_topology(struct kvm_cpuid_entry2 *e, const struct cpuid_place *place)
+{
+	unsigned cores = cores_of(place), shift = bits_for(cores);
 
 	switch (e->function) {
 	case 0x1:
-		e->ebx = (e->ebx & 0x0000ffff) | cores << 16 | vcpu->index << 24;
+		e->ebx = (e->ebx & 0x0000ffff) | cores << 16 | place->index << 24;
 		e->ecx |= 1u << 31; /* a hypervisor is present */
 		e->edx = cores > 1 ? e->edx | 1u << 28 : e->edx & ~(1u << 28);
 		break;
@@ -90,7 +98,7 @@ static void set_topology(struct kvm_cpuid_entry2 *e, const struct vcpu *vcpu)
 		e->eax = e->index == 1 ? shift : 0;
 		e->ebx = e->index == 1 ? cores : e->index == 0 ? 1 : 0;
 		e->ecx = e->index | (e->index == 0 ? 1u : e->index == 1 ? 2u : 0) << 8;
-		e->edx = vcpu->index;
+		e->edx = place->index;
 		break;
 	case 0x80000001: /* AMD's CmpLegacy: logical CPUs are cores */
 		e->ecx = cores > 1 ? e->ecx | 2 : e->ecx & ~2u;
@@ -99,8 +107,8 @@ static void set_topology(struct kvm_cpuid_entry2 *e, const struct vcpu *vcpu)
 		e->ecx = (e->ecx & ~0xf0ffu) | (cores - 1) | shift << 12;
 		break;
 	case 0x8000001e:
-		e->eax = vcpu->index;
-		e->ebx = vcpu->index & (cores - 1);
+		e->eax = place->index;
+		e->ebx = place->index & ((1u << shift) - 1);
 		e->ecx = 0;
 		break;
 	}
@@ -113,9 +121,19 @@ static void set_name(struct kvm_cpuid_entry2 *e)
 		__get_cpuid(e->function, &e->eax, &e->ebx, &e->ecx, &e->edx);
 }
 
+void cpuid_trim(struct kvm_cpuid2 *list, const struct cpuid_place *place)
+{
+	for (uint32_t i = 0; i < list->nent; i++) {
+		hide(&list->entries[i]);
+		set_topology(&list->entries[i], place);
+	}
+}
+
 int cpuid_set(struct vcpu *vcpu, struct error *e)
 {
-	int kvm_fd = vcpu->kvm->options.kvm_fd, r = 0;
+	const struct kvm_options *o = &vcpu->kvm->options;
+	const struct cpuid_place place = { vcpu->index, o->cpus, o->cores_per_socket };
+	int kvm_fd = o->kvm_fd, r = 0;
 	struct kvm_cpuid2 *list = calloc(1, sizeof(*list) + MAX_ENTRIES * sizeof(list->entries[0]));
 
 	if (!list)
@@ -125,11 +143,10 @@ int cpuid_set(struct vcpu *vcpu, struct error *e)
 		r = error_set(e, -errno, "KVM_GET_SUPPORTED_CPUID: %s", strerror(errno));
 		list->nent = 0;
 	}
+	cpuid_trim(list, &place);
 	for (uint32_t i = 0; i < list->nent; i++) {
 		struct kvm_cpuid_entry2 *entry = &list->entries[i];
 
-		hide(entry);
-		set_topology(entry, vcpu);
 		set_name(entry);
 		if (entry->function == 1 && ioctl(kvm_fd, KVM_CHECK_EXTENSION, KVM_CAP_TSC_DEADLINE_TIMER) > 0)
 			entry->ecx |= 1u << 24;

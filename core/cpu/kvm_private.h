@@ -50,6 +50,15 @@ void vcpu_kick(struct vcpu *vcpu);
 void vcpu_freeze_time(struct vcpu *vcpu);
 void vcpu_thaw_time(struct vcpu *vcpu, uint64_t elapsed);
 
+/* Into the state that is to be set again after a pause: interrupts that the LAPIC has got meanwhile. */
+void lapic_keep_arrived(struct kvm_lapic_state *frozen, const struct kvm_lapic_state *now);
+
+struct cpuid_place { /* of one CPU in the machine */
+	unsigned index, cpus, cores_per_socket;
+};
+
+/* What KVM supports becomes what we offer: leaves and bits go, and the CPU's place comes in. */
+void cpuid_trim(struct kvm_cpuid2 *list, const struct cpuid_place *place);
 /* KVM_SET_CPUID2 with what the host supports less what we do not offer. */
 int cpuid_set(struct vcpu *vcpu, struct error *e);
 

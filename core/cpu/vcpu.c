@@ -306,7 +306,7 @@ void vcpu_freeze_time(struct vcpu *vcpu)
 /* Interrupts that arrived while the CPU stood still (a drive was drained, a key pressed): the line's edge is gone, so what the LAPIC
  * has now must not be lost under what it had. Its own timer's is: no time has passed. Registers are 16 bytes apart (Intel SDM
  * volume 3, table "Local APIC Register Address Map"). */
-static void keep_arrived(struct kvm_lapic_state *frozen, const struct kvm_lapic_state *now)
+void lapic_keep_arrived(struct kvm_lapic_state *frozen, const struct kvm_lapic_state *now)
 {
 	uint8_t *old = (uint8_t *)frozen->regs;
 	const uint8_t *new = (const uint8_t *)now->regs;
@@ -337,7 +337,7 @@ void vcpu_thaw_time(struct vcpu *vcpu, uint64_t elapsed)
 	if (!vcpu->has_tsc_offset || !tsc_offset(vcpu, KVM_SET_DEVICE_ATTR, &offset))
 		set_msr(vcpu, MSR_TSC, vcpu->tsc);
 	if (ioctl(vcpu->fd, KVM_GET_LAPIC, &now) == 0)
-		keep_arrived(&vcpu->lapic, &now);
+		lapic_keep_arrived(&vcpu->lapic, &now);
 	ioctl(vcpu->fd, KVM_SET_LAPIC, &vcpu->lapic);
 	if (vcpu->tsc_deadline)
 		set_msr(vcpu, MSR_TSC_DEADLINE, vcpu->tsc_deadline);

@@ -274,7 +274,7 @@ enum verdict by_8259(const void *with)
 
 	if (s->present && !s->present())
 		return because(SKIP, "there is no such device", NO_NUMBER);
-	pic_unmask(s->irq, s == &sci);
+	pic_unmask((uint16_t)(1u << s->irq), s == &sci);
 	return take(s, VECTOR_PIC + s->irq, s == &sci ? 3 : 1);
 }
 
@@ -294,7 +294,7 @@ enum verdict level_by_8259(const void *with)
 {
 	if (!com1_present())
 		return because(SKIP, "there is no COM1", NO_NUMBER);
-	pic_unmask(com1.irq, true);
+	pic_unmask((uint16_t)(1u << com1.irq), true);
 	return take(with, VECTOR_PIC + com1.irq, 5);
 }
 

@@ -5,8 +5,14 @@
 
 void say(const char *text)
 {
-	while (*text)
-		outb(CONSOLE, (uint8_t)*text++);
+	uint64_t count = 0;
+
+	while (text[count])
+		count++;
+	__asm__ volatile("rep outsb"
+	                 : "+S"(text), "+c"(count)
+	                 : "d"(CONSOLE)
+	                 : "memory"); /* one exit, not one a letter */
 }
 
 void say_number(uint64_t n)
@@ -201,16 +207,15 @@ static void pic_init(void)
 		outb(words[i][0], words[i][1]);
 }
 
-void pic_unmask(unsigned irq, bool level)
+void pic_unmask(uint16_t irqs, bool level)
 {
+	uint16_t masked = (uint16_t) ~(irqs | (irqs >> 8 ? 1u << 2 : 0)); /* the cascade */
+
 	pic_init();
-	outb((uint16_t)(0x4d0 + irq / 8), (uint8_t)(level ? 1u << irq % 8 : 0));
-	if (irq < 8) {
-		outb(0x21, (uint8_t) ~(1u << irq));
-		return;
-	}
-	outb(0x21, (uint8_t) ~(1u << 2));
-	outb(0xa1, (uint8_t) ~(1u << (irq - 8)));
+	outb(0x4d0, (uint8_t)(level ? irqs : 0));
+	outb(0x4d1, (uint8_t)(level ? irqs >> 8 : 0));
+	outb(0x21, (uint8_t)masked);
+	outb(0xa1, (uint8_t)(masked >> 8));
 }
 
 void ioapic_unmask(unsigned pin, bool level)

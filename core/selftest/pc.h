@@ -130,7 +130,7 @@ extern void (*volatile interrupt_hook)(unsigned vector);
 /* Called for an exception; does not return. */
 void exception(unsigned vector, uint64_t error, uint64_t rip) __attribute__((noreturn));
 void interrupts_init(void);
-void pic_unmask(unsigned irq, bool level);
+void pic_unmask(uint16_t irqs, bool level); /* a bit for each */
 void ioapic_unmask(unsigned pin, bool level);
 void ioapic_mask(unsigned pin, bool level);
 void all_masked(void);

@@ -188,8 +188,8 @@ static void judge_clocks(struct selftest *t)
 		double tick_ms; /* its steps */
 	} clocks[SELFTEST_CLOCKS] = { [CLOCK_ACPI] = { "ACPI timer against this computer's clock, through a pause", 0 },
 		                      [CLOCK_KVM] = { "kvmclock against this computer's clock, through a pause", 0 },
-		                      [CLOCK_PIT] = { "PIT's ticks against this computer's clock", 20 },
-		                      [CLOCK_RTC_TICKS] = { "RTC's ticks against this computer's clock", 31.25 } };
+		                      [CLOCK_PIT] = { "PIT's ticks against this computer's clock", 50 },
+		                      [CLOCK_RTC_TICKS] = { "RTC's ticks against this computer's clock", 125 } };
 
 	for (unsigned i = 0; i < SELFTEST_CLOCKS; i++) {
 		double limit = DRIFT_LIMIT_MS + clocks[i].tick_ms + (double)t->uncertain / NS_PER_MS, ms;

@@ -42,7 +42,7 @@ unsigned selftest_missing(const struct selftest_report *r);
  * Drift of one guest clock: the difference of two offsets (host less guest), at the window's beginning and at its end. A sample
  * arrives late by as much as the host is busy, never early: of each end's samples the earliest counts.
  */
-#define DRIFT_SAMPLES 10
+#define DRIFT_SAMPLES 16
 
 struct drift {
 	int64_t first[DRIFT_SAMPLES], last[DRIFT_SAMPLES]; /* last: a ring */

@@ -9,9 +9,10 @@ prepare() {
 	[ -e "$rom" ] || skip "$rom is missing: --core is not in its build folder"
 }
 
-# judge MACHINE OPTION...: leaves what the guest says in $work/debug.
+# judge MACHINE OPTION...: leaves what the guest says in $work/debug. Time is counted in instructions: QEMU does not make up for ticks that
+# a busy host loses.
 judge() {
-	timeout 120 qemu-system-x86_64 -accel tcg -display none -monitor none -m 64 -smp 2 -bios "$rom" -serial null -serial null \
+	timeout 200 qemu-system-x86_64 -accel tcg -icount shift=3 -rtc clock=vm -display none -monitor none -m 64 -smp 2 -bios "$rom" -serial null -serial null \
 		-nic user,model=e1000 -drive if=ide,index=0,media=cdrom -debugcon "file:$work/debug" \
 		-global isa-debugcon.iobase=0x402 -M "$@" < /dev/null || fail "QEMU ended with status $?"
 	grep -v '^#' "$work/debug" | sed 's/^/  /'

@@ -155,7 +155,7 @@ static void a_clock_that_loses_is_found_through_a_busy_hosts_delays(void **state
 		drift_add(&d, 5 * MS + guest + guest / 1000 + late, guest);
 	}
 	assert_true(drift_result(&d, &lost));
-	assert_true(lost > 17 * MS / 10 && lost < 21 * MS / 10); /* a thousandth of 1.8 s and a bit */
+	assert_true(lost > 15 * MS / 10 && lost < 20 * MS / 10); /* a thousandth of what lies between the ends */
 }
 
 static void a_clock_that_jumps_ahead_has_won(void **state)

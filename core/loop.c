@@ -97,6 +97,13 @@ int loop_add(struct loop *l, struct loop_source *source)
 	return epoll_ctl(l->epoll, EPOLL_CTL_ADD, source->fd, &event) < 0 ? -errno : 0;
 }
 
+void loop_modify(struct loop *l, struct loop_source *source)
+{
+	struct epoll_event event = { .events = source->events, .data.ptr = source };
+
+	epoll_ctl(l->epoll, EPOLL_CTL_MOD, source->fd, &event);
+}
+
 void loop_remove(struct loop *l, struct loop_source *source)
 {
 	epoll_ctl(l->epoll, EPOLL_CTL_DEL, source->fd, NULL);

@@ -28,6 +28,8 @@ struct loop_work { /* embedded by the poster; must stay until run. Posting one t
 struct loop *loop_new(struct clock *clock); /* clock may be NULL. NULL: no memory or descriptors */
 void loop_free(struct loop *l);
 int loop_add(struct loop *l, struct loop_source *source); /* borrowed; negative errno */
+void loop_modify(struct loop *l,
+                 struct loop_source *source); /* waits for source->events as they now are; also from ready() */
 void loop_remove(struct loop *l, struct loop_source *source);
 void loop_post(struct loop *l, struct loop_work *work);
 void loop_cancel(struct loop *l, struct loop_work *work); /* takes it out if it is queued; I/O thread */

@@ -4,6 +4,7 @@
 
 #include "core/chipset/chipset.h"
 #include "core/legacy/legacy.h"
+#include "core/net/e1000.h"
 #include "core/storage/ahci.h"
 #include "core/storage/ide.h"
 #include "core/video/vga.h"
@@ -25,6 +26,8 @@ const struct device_class *const device_list[] = {
 	/* storage */
 	&ide_class,
 	&ahci_class,
+	/* net */
+	&e1000_class,
 	/* video */
 	&vga_class,
 	NULL,

@@ -12,6 +12,7 @@
 #include "core/audio/sound_ring.h"
 #include "core/chipset/chipset.h"
 #include "core/legacy/legacy.h"
+#include "core/net/e1000.h"
 #include "core/storage/ahci.h"
 #include "core/storage/ide.h"
 #include "core/video/vga.h"
@@ -51,6 +52,7 @@ static const struct rtc_config rtc = { .epoch = 1700000000, .memory_below_4g = 6
 static const struct vga_config vga = { .screen = &screen, .memory = video, .memory_size = sizeof(video) };
 static const struct ide_config ide;
 static const struct ahci_config ahci = { .model = AHCI_ICH8M, .ports = 6 };
+static const struct e1000_config e1000 = { .mac = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 } };
 
 static const struct {
 	const struct device_class *class;
@@ -62,6 +64,7 @@ static const struct {
 	{ &port92_class, &i8042, false }, { &serial_class, &serial, false }, { &debugcon_class, &serial, false },
 	{ &pit_class, &pit, false },      { &rtc_class, &rtc, false },       { &vga_class, &vga, true },
 	{ &ide_class, &ide, true },       { &ahci_class, &ahci, true },
+	{ &e1000_class, &e1000, true },
 };
 
 static struct device_config configure(const struct device_class *class, struct pci_bus *bus)

@@ -269,6 +269,7 @@ static int add_board(struct machine *m, const struct appliance *a, struct error 
 		return error_set(e, -ENOMEM, "not enough memory for the machine's board");
 	r = add_parts(m, boards[a->origin], e);
 	r = r < 0 ? r : cards_add(m, a, e);
+	r = r < 0 ? r : nics_add(m, a, e);
 	firmware_boot_order(m, a);
 	r = r < 0 ? r : add_parts(m, isa_parts, e);
 	r = r < 0 ? r : add_serials(m, a, e);
@@ -369,9 +370,7 @@ int machine_review(struct appliance *a, struct error *e)
 	if (a->firmware == FIRMWARE_EFI)
 		appliance_remark(a, 0, "firmware",
 		                 "EFI is not in this version of Vitrine; the machine starts with a BIOS.");
-	if (a->nic_count)
-		appliance_remark(a, 0, "ethernet",
-		                 "network cards are not in this version of Vitrine; the machine is offline.");
+	nics_review(a);
 	if (*a->sound)
 		appliance_remark(a, 0, "sound",
 		                 "sound cards are not in this version of Vitrine; only the speaker is heard.");

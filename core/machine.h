@@ -17,6 +17,7 @@ struct machine;
 struct block;
 struct clock;
 struct loop;
+struct net_port;
 struct screen;
 struct sound_ring;
 
@@ -37,9 +38,10 @@ struct machine_events { /* all called on the I/O thread */
 struct machine_options {
 	const struct appliance *appliance; /* borrowed for the call */
 	struct block **blocks; /* one per appliance->drives[i], NULL: not to be plugged in. Borrowed, must outlive */
-	struct loop *loop;     /* borrowed, with `clock` in it */
-	struct clock *clock;   /* guest time; borrowed, stopped and at 0 */
-	int kvm_fd;            /* borrowed, must outlive */
+	struct net_port **nets; /* one per appliance->nics[i], NULL: no cable. Borrowed, must outlive; or NULL */
+	struct loop *loop;      /* borrowed, with `clock` in it */
+	struct clock *clock;    /* guest time; borrowed, stopped and at 0 */
+	int kvm_fd;             /* borrowed, must outlive */
 	const void *bios, *vgabios; /* firmware images, copied */
 	size_t bios_size, vgabios_size;
 	struct screen *screen;    /* borrowed */

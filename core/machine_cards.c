@@ -100,8 +100,7 @@ bool cards_have_place(const struct appliance *a, const struct appliance_drive *d
 
 /* ---- slots ---- */
 
-/* The bus that a slot is on; NULL: this board has none such. */
-static struct pci_bus *bus_of(const struct machine *m, unsigned slot)
+struct pci_bus *cards_slot_bus(const struct machine *m, unsigned slot)
 {
 	unsigned n = slot / SLOTS_PER_BUS, index = n < FIRST_ROOT_PORT ? 0 : n - FIRST_ROOT_PORT + 1;
 
@@ -112,28 +111,27 @@ static struct pci_bus *bus_of(const struct machine *m, unsigned slot)
 	return index < m->bridge_count ? m->bridged[index] : NULL;
 }
 
-static bool is_free(const struct machine *m, unsigned slot)
+bool cards_slot_is_free(const struct machine *m, unsigned slot)
 {
-	struct pci_bus *bus = bus_of(m, slot);
+	struct pci_bus *bus = cards_slot_bus(m, slot);
 
-	return bus && !pci_bus_device(bus, PCI_DEVFN(slot % SLOTS_PER_BUS, 0));
+	return bus && !pci_bus_device(bus, CARDS_SLOT_DEVFN(slot));
 }
 
-/* The first free slot from this one to its bus's end, else of the root bus. -1: all are taken. */
-static int first_free(const struct machine *m, unsigned slot)
+int cards_free_slot(const struct machine *m, unsigned slot)
 {
 	for (unsigned end = slot - slot % SLOTS_PER_BUS + SLOTS_PER_BUS; slot < end; slot++)
-		if (is_free(m, slot))
+		if (cards_slot_is_free(m, slot))
 			return (int)slot;
 	for (slot = FIRST_FREE; slot < SLOTS_PER_BUS; slot++)
-		if (is_free(m, slot))
+		if (cards_slot_is_free(m, slot))
 			return (int)slot;
 	return -1;
 }
 
 static bool is_declared(const struct machine *m, const struct appliance_controller *c)
 {
-	return c->pci_slot >= 0 && is_free(m, (unsigned)c->pci_slot);
+	return c->pci_slot >= 0 && cards_slot_is_free(m, (unsigned)c->pci_slot);
 }
 
 static int add_card(struct machine *m, const struct appliance_controller *c, const struct card_model *model, int slot,
@@ -147,8 +145,8 @@ static int add_card(struct machine *m, const struct appliance_controller *c, con
 	snprintf(id, sizeof(id), "%s%u", bus_names[c->bus], c->number);
 	if (slot < 0)
 		return error_set(e, -ENOSPC, "%s: no PCI slot is left for it", id);
-	config.pci_bus = bus_of(m, (unsigned)slot);
-	config.pci_devfn = PCI_DEVFN((unsigned)slot % SLOTS_PER_BUS, 0);
+	config.pci_bus = cards_slot_bus(m, (unsigned)slot);
+	config.pci_devfn = CARDS_SLOT_DEVFN((unsigned)slot);
 	model->tell(m, c, &config, &extra);
 	*card = (struct machine_card){ .bus = c->bus, .number = c->number, .slot = (unsigned)slot };
 	m->card_count++;
@@ -169,7 +167,7 @@ int cards_add(struct machine *m, const struct appliance *a, struct error *e)
 			if (!model || added[i] || (!pass && !is_declared(m, c)))
 				continue;
 			added[i] = true;
-			r = add_card(m, c, model, pass ? first_free(m, model->slot[a->origin]) : c->pci_slot, e);
+			r = add_card(m, c, model, pass ? cards_free_slot(m, model->slot[a->origin]) : c->pci_slot, e);
 		}
 	return r;
 }

@@ -91,6 +91,16 @@ bool cards_have_place(const struct appliance *a, const struct appliance_drive *d
 int cards_add(struct machine *m, const struct appliance *a, struct error *e); /* after the board's bridges */
 /* The drive's place in SeaBIOS's words; "": it has none. */
 void cards_boot_path(const struct machine *m, const struct appliance_drive *drive, char *ret_path, size_t size);
+/* Slots, numbered as there. The bus that one is on; NULL: this board has none such. */
+struct pci_bus *cards_slot_bus(const struct machine *m, unsigned slot);
+#define CARDS_SLOT_DEVFN(slot) PCI_DEVFN((slot) % 32, 0)
+bool cards_slot_is_free(const struct machine *m, unsigned slot);
+/* The first free slot from this one to its bus's end, else of the root bus. -1: all are taken. */
+int cards_free_slot(const struct machine *m, unsigned slot);
+
+/* machine_nics.c */
+int nics_add(struct machine *m, const struct appliance *a, struct error *e); /* after the board's bridges */
+void nics_review(struct appliance *a);
 
 /* machine.c: adds one part to the board. */
 int machine_add(struct machine *m, const struct device_class *class, const struct device_config *config,

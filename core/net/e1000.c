@@ -9,6 +9,7 @@
 #define IOADDR 0x00u
 #define IODATA 0x04u
 #define POWER_MANAGEMENT 0xdcu
+#define BAR_PREFETCHABLE 0x08u
 
 /* ---- windows ---- */
 
@@ -139,6 +140,7 @@ static int e1000_create(struct device *d, const struct device_config *config, st
 	card->memory = (struct region){ .name = "e1000", .ops = &memory_ops, .size = MEMORY_SIZE };
 	card->io = (struct region){ .name = "e1000 ports", .ops = &io_ops, .size = IO_SIZE };
 	pci_add_bar(&card->pci, 0, vmware ? PCI_BAR_MEMORY64 : PCI_BAR_MEMORY, &card->memory, NULL);
+	card->pci.config[PCI_BAR0] &= (uint8_t)~BAR_PREFETCHABLE; /* reading ICR acknowledges */
 	pci_add_bar(&card->pci, vmware ? 4 : 2, PCI_BAR_IO, &card->io, NULL);
 	add_power_management(&card->pci);
 	e1000_eeprom_init(card);

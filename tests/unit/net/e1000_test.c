@@ -15,6 +15,7 @@ static void each_model_has_its_identity_and_windows(void **state)
 	assert_int_equal(vbox->d->pci->bars[2].kind, PCI_BAR_IO);
 	assert_int_equal(vmware->d->pci->bars[0].kind, PCI_BAR_MEMORY64);
 	assert_int_equal(vmware->d->pci->bars[4].kind, PCI_BAR_IO);
+	assert_int_equal(pci_config_read(vmware->d->pci, PCI_BAR0, 1), 4); /* 64 bits, not prefetchable */
 	rig_free(vbox);
 	rig_free(vmware);
 }

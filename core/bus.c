@@ -2,6 +2,7 @@
 #include "core/bus.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -24,6 +25,7 @@ struct bus {
 	pthread_mutex_t lock;   /* the list below and changes of the maps; a leaf */
 	struct region *regions; /* in the order of mapping, the last first */
 	struct snapshot maps[2];
+	_Atomic(const struct region *) exchanging; /* the one with ops->exchange; NULL: none is mapped */
 	void (*changed)(void *context, const struct region *r, bool mapped);
 	void *context;
 };
@@ -104,6 +106,8 @@ static void unlink_region(struct bus *bus, struct region *r)
 		at = &(*at)->next;
 	*at = r->next;
 	r->mapped = false;
+	if (r->ops->exchange)
+		atomic_store(&bus->exchanging, NULL);
 	if (bus->changed)
 		bus->changed(bus->context, r, false);
 }
@@ -121,6 +125,8 @@ void bus_map(struct bus *bus, struct region *r, uint64_t base)
 		r->mapped = true;
 		r->next = bus->regions;
 		bus->regions = r;
+		if (r->ops->exchange)
+			atomic_store(&bus->exchanging, r);
 		if (bus->changed)
 			bus->changed(bus->context, r, true);
 	}
@@ -301,4 +307,23 @@ void bus_write_many(struct bus *bus, uint64_t port, unsigned size, const void *d
 		memcpy(&value, from, size);
 		bus_write(bus, BUS_PORT, port, size, value);
 	}
+}
+
+bool bus_exchanges(struct bus *bus, uint64_t port)
+{
+	const struct region *r = atomic_load_explicit(&bus->exchanging, memory_order_acquire);
+
+	return r && port - r->base < r->size;
+}
+
+void bus_exchange(struct bus *bus, uint64_t port, struct cpu_registers *registers)
+{
+	uint64_t base, left;
+	struct region *r = find(bus, BUS_PORT, port, &base, &left);
+
+	if (!r || !r->ops->exchange)
+		return;
+	device_lock(r->device);
+	r->ops->exchange(r->device, r, registers);
+	device_unlock(r->device);
 }

@@ -20,6 +20,11 @@ struct region;
 
 enum bus_space { BUS_PORT, BUS_MMIO };
 
+/* Of the CPU that makes an access, for the port that answers in all of them (VMware's back door). */
+struct cpu_registers {
+	uint32_t eax, ebx, ecx, edx, esi, edi;
+};
+
 struct region_ops {
 	/* size is 1, 2 or 4 (8 only if max_size is), offset + size never exceeds the region. Reads return the value in the low
 	 * bits. */
@@ -29,6 +34,9 @@ struct region_ops {
 	void (*read_many)(struct device *d, struct region *r, uint64_t offset, unsigned size, void *data, size_t count);
 	void (*write_many)(struct device *d, struct region *r, uint64_t offset, unsigned size, const void *data,
 	                   size_t count);
+	/* Instead of read, for `in eax, dx` of a CPU whose registers can be had; NULL: an ordinary port. At most one mapped
+	 * region has it, and stays where it is. */
+	void (*exchange)(struct device *d, struct region *r, struct cpu_registers *registers);
 	/* Larger accesses are cut to this many bytes, lowest address first; 0 means 4. */
 	uint8_t max_size;
 };
@@ -65,6 +73,10 @@ bool bus_write(struct bus *bus, enum bus_space space, uint64_t address, unsigned
 /* count elements at one address (string I/O). */
 void bus_read_many(struct bus *bus, uint64_t port, unsigned size, void *data, size_t count);
 void bus_write_many(struct bus *bus, uint64_t port, unsigned size, const void *data, size_t count);
+
+/* Whether the port answers in the CPU's registers, and the access that it does so in. Asking is cheap: it is done at each `in`. */
+bool bus_exchanges(struct bus *bus, uint64_t port);
+void bus_exchange(struct bus *bus, uint64_t port, struct cpu_registers *registers);
 
 /* Called (if set) after every change, with the bus's lock held: KVM registers coalesced zones there. */
 void bus_set_listener(struct bus *bus, void (*changed)(void *context, const struct region *r, bool mapped),

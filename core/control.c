@@ -195,6 +195,14 @@ static void send_text_screen(struct control *c, uint32_t serial)
 	link_send(c->link, &m, MESSAGE_TEXT_SCREEN, serial);
 }
 
+static void pointer_mode(void *context, bool absolute)
+{
+	struct control *c = context;
+	union message m = { .pointer_mode = { .absolute = absolute } };
+
+	link_send(c->link, &m, MESSAGE_POINTER_MODE, 0);
+}
+
 /* ---- serial ---- */
 
 static void send_for_teller(void *context, union message *m, enum message_type type)
@@ -437,6 +445,10 @@ static void dispatch(struct control *c, const union message *m, int fd)
 	case MESSAGE_POINTER:
 		machine_pointer(c->machine, m->pointer.dx, m->pointer.dy, m->pointer.dz, m->pointer.buttons);
 		break;
+	case MESSAGE_POINTER_ABSOLUTE:
+		machine_pointer_absolute(c->machine, m->pointer_absolute.x, m->pointer_absolute.y,
+		                         m->pointer_absolute.dz, m->pointer_absolute.buttons);
+		break;
 	case MESSAGE_CD_INSERT:
 		insert_cd(c, &m->cd_insert, fd);
 		break;
@@ -511,7 +523,7 @@ static int create_machine(struct control *c, struct error *e)
 		.screen = &c->screen,
 		.sound = c->sound,
 		.rtc_offset = s->appliance->rtc_local_time ? s->start.local_time_offset : 0,
-		.events = { serial_output, serial_ready, machine_stopped, c },
+		.events = { serial_output, serial_ready, machine_stopped, pointer_mode, c },
 	};
 	void *bios = NULL, *vgabios = NULL;
 	int err = load_firmware(s->fds[START_FD_BIOS], "bios-256k.bin", &bios, &options.bios_size, e);

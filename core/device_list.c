@@ -4,9 +4,11 @@
 
 #include "core/chipset/chipset.h"
 #include "core/legacy/legacy.h"
+#include "core/legacy/vmport.h"
 #include "core/net/e1000.h"
 #include "core/storage/ahci.h"
 #include "core/storage/ide.h"
+#include "core/usb/uhci.h"
 #include "core/video/vga.h"
 
 const struct device_class *const device_list[] = {
@@ -23,11 +25,14 @@ const struct device_class *const device_list[] = {
 	&port92_class,
 	&serial_class,
 	&debugcon_class,
+	&vmport_class,
 	/* storage */
 	&ide_class,
 	&ahci_class,
 	/* net */
 	&e1000_class,
+	/* usb */
+	&uhci_class,
 	/* video */
 	&vga_class,
 	NULL,

@@ -143,7 +143,8 @@ static int keep(struct link *l, const union message *m, int fd)
 {
 	struct kept *k;
 
-	if (m->header.type == MESSAGE_KEY || m->header.type == MESSAGE_POINTER)
+	if (m->header.type == MESSAGE_KEY || m->header.type == MESSAGE_POINTER ||
+	    m->header.type == MESSAGE_POINTER_ABSOLUTE)
 		return 0; /* there is no machine yet that could feel them */
 	k = l->kept_count < KEPT_MAX ? malloc(sizeof(*k)) : NULL;
 	if (!k) {

@@ -25,6 +25,8 @@ union extra {
 	struct serial_config serial;
 	struct pit_config pit;
 	struct rtc_config rtc;
+	struct vmport_config vmport;
+	struct uhci_config uhci;
 };
 
 struct part {
@@ -34,8 +36,9 @@ struct part {
 	uint16_t port;            /* ISA */
 	uint8_t irq_count, irqs[2];
 	void (*tell)(struct machine *m, const struct part *part, struct device_config *config, union extra *extra);
-	uint16_t model; /* bridges: which */
-	uint16_t slot;  /* bridges: the number of the first slot behind */
+	uint16_t model;                            /* bridges: which */
+	uint16_t slot;                             /* bridges: the number of the first slot behind */
+	bool (*wanted)(const struct appliance *a); /* NULL: on every board of its kind */
 };
 
 static void tell_host(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
@@ -108,6 +111,34 @@ static void tell_rtc(struct machine *m, const struct part *part, struct device_c
 		                          .cpus = m->cpus };
 }
 
+static void tell_vmport(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
+{
+	(void)part, (void)config;
+	extra->vmport = (struct vmport_config){ .memory = m->memory,
+		                                .wall_clock = machine_wall_clock,
+		                                .tsc_hz = machine_tsc_hz,
+		                                .apic_hz = KVM_APIC_HZ,
+		                                .pointer_changed = machine_pointer_changed,
+		                                .context = m };
+	memcpy(extra->vmport.uuid, m->uuid, sizeof(extra->vmport.uuid));
+}
+
+static bool wants_vmport(const struct appliance *a)
+{
+	return a->vmport;
+}
+
+static void tell_usb(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
+{
+	(void)part, (void)config;
+	extra->uhci = (struct uhci_config){ .pointer_changed = machine_pointer_changed, .context = m };
+}
+
+static bool wants_usb(const struct appliance *a)
+{
+	return a->usb;
+}
+
 static void tell_serial(struct machine *m, const struct part *part, struct device_config *config, union extra *extra)
 {
 	struct serial_buffer *output = &m->outputs[part->class == &debugcon_class ? MACHINE_SERIALS : part->device];
@@ -123,6 +154,7 @@ static const struct part generic_board[] = {
 	{ &i440fx_class, "host", 0x00, 0, .tell = tell_host },
 	{ &piix4_isa_class, "isa", 0x01, 0 },
 	{ &ide_class, "ide", 0x01, 1, .irq_count = 2, .irqs = { 14, 15 }, .tell = tell_ide },
+	{ &uhci_class, "usb", 0x01, 2, .tell = tell_usb, .wanted = wants_usb },
 	{ &piix4_pm_class, "pm", 0x01, 3, .irq_count = 1, .irqs = { 9 }, .tell = tell_power },
 	{ &vga_class, "vga", 0x02, 0, .tell = tell_vga },
 	{ NULL },
@@ -134,6 +166,7 @@ static const struct part vmware_board[] = {
 	{ &i440fx_class, "host", 0x00, 0, .tell = tell_host },
 	{ &piix4_isa_class, "isa", 0x07, 0 },
 	{ &ide_class, "ide", 0x07, 1, .irq_count = 2, .irqs = { 14, 15 }, .tell = tell_ide },
+	{ &uhci_class, "usb", 0x07, 2, .tell = tell_usb, .wanted = wants_usb },
 	{ &piix4_pm_class, "pm", 0x07, 3, .irq_count = 1, .irqs = { 9 }, .tell = tell_power },
 	{ &vga_class, "vga", 0x0f, 0, .tell = tell_vga },
 	{ &bridge_class, "pciBridge0", 0x11, 0, .tell = tell_bridge, .model = 0x0790, .slot = 32 },
@@ -149,6 +182,7 @@ static const struct part virtualbox_board[] = {
 	{ &i440fx_class, "host", 0x00, 0, .tell = tell_host },
 	{ &piix4_isa_class, "isa", 0x01, 0 },
 	{ &ide_class, "ide", 0x01, 1, .irq_count = 2, .irqs = { 14, 15 }, .tell = tell_ide },
+	{ &uhci_class, "usb", 0x01, 2, .tell = tell_usb, .wanted = wants_usb },
 	{ &vga_class, "vga", 0x02, 0, .tell = tell_vga },
 	{ &piix4_pm_class, "pm", 0x07, 0, .irq_count = 1, .irqs = { 9 }, .tell = tell_power },
 	{ NULL },
@@ -166,6 +200,7 @@ static const struct part isa_parts[] = {
 	{ &i8042_class, "i8042", .port = 0x60, .irq_count = 2, .irqs = { 1, 12 }, .tell = tell_keyboard },
 	{ &rtc_class, "rtc", .port = 0x70, .irq_count = 1, .irqs = { 8 }, .tell = tell_rtc },
 	{ &port92_class, "port92", .port = 0x92, .tell = tell_keyboard },
+	{ &vmport_class, "vmport", .port = 0x5658, .tell = tell_vmport, .wanted = wants_vmport },
 	{ &debugcon_class, "debugcon", .port = 0x402, .tell = tell_serial },
 	{ NULL },
 };
@@ -227,7 +262,8 @@ static int add_parts(struct machine *m, const struct part *parts, struct error *
 	int r = 0;
 
 	for (const struct part *part = parts; part->class && r >= 0; part++)
-		r = add_part(m, part, NULL, e);
+		if (!part->wanted || part->wanted(m->options.appliance))
+			r = add_part(m, part, NULL, e);
 	return r;
 }
 
@@ -283,6 +319,8 @@ static int add_board(struct machine *m, const struct appliance *a, struct error 
 	m->keyboard = find_device(m, &i8042_class);
 	m->power = find_device(m, &piix4_pm_class);
 	m->vga = find_device(m, &vga_class);
+	m->vmport = find_device(m, &vmport_class);
+	m->usb = find_device(m, &uhci_class);
 	return r;
 }
 
@@ -375,7 +413,9 @@ int machine_review(struct appliance *a, struct error *e)
 		appliance_remark(a, 0, "sound",
 		                 "sound cards are not in this version of Vitrine; only the speaker is heard.");
 	if (a->usb)
-		appliance_remark(a, 0, "usb", "USB is not in this version of Vitrine; keyboard and mouse are PS/2.");
+		appliance_remark(a, 0, "usb",
+		                 "the machine gets USB 1.1 with a tablet as its pointer; other USB devices are not in "
+		                 "this version of Vitrine.");
 	if (a->cpus > KVM_MAX_CPUS)
 		appliance_remark(a, 0, "numvcpus", "the machine gets %u CPUs instead of %u", KVM_MAX_CPUS, a->cpus);
 	if (!lost)

@@ -32,6 +32,8 @@ struct machine_events { /* all called on the I/O thread */
 	void (*serial_ready)(void *context,
 	                     unsigned port); /* machine_serial_input() took less than all: it has room again */
 	void (*stopped)(void *context, enum machine_stop why, const struct error *e); /* the machine is paused then */
+	/* The guest wants positions, machine_pointer_absolute(), or motion, machine_pointer(): at first the latter. */
+	void (*pointer_mode)(void *context, bool absolute);
 	void *context;
 };
 
@@ -63,6 +65,8 @@ void machine_key(struct machine *m, unsigned evdev_code, bool down);
 void machine_release_keys(struct machine *m);
 void machine_power_button(struct machine *m);
 void machine_pointer(struct machine *m, int dx, int dy, int dz, unsigned buttons);
+/* x, y: 0 to 0xffff over the screen. Lost while the guest has a mouse only. */
+void machine_pointer_absolute(struct machine *m, unsigned x, unsigned y, int dz, unsigned buttons);
 /* Bytes typed into a serial port; returns how many were taken (the rest: later). */
 size_t machine_serial_input(struct machine *m, unsigned port, const uint8_t *data, size_t count);
 /* The player is ready for the next frame; without it the card does not redraw. */

@@ -12,11 +12,13 @@
 #include "core/cpu/kvm.h"
 #include "core/device.h"
 #include "core/legacy/legacy.h"
+#include "core/legacy/vmport.h"
 #include "core/loop.h"
 #include "core/machine.h"
 #include "core/memory.h"
 #include "core/storage/block.h"
 #include "core/storage/ide.h"
+#include "core/usb/uhci.h"
 #include "core/video/vga.h"
 
 #define MACHINE_SERIALS 4
@@ -67,12 +69,14 @@ struct machine {
 	struct ide_config ide;
 	struct device *devices; /* the last created first */
 	struct device *keyboard, *power, *vga, *serials[MACHINE_SERIALS];
+	struct device *vmport, *usb;                       /* NULL: not on this board */
 	struct serial_buffer outputs[MACHINE_SERIALS + 1]; /* the last is the debug console's */
 
 	/* I/O thread */
 	bool running, frame_wanted, frame_armed;
 	struct loop_source frame_source; /* a timerfd: the next look at the screen */
-	struct loop_work request_work;
+	struct loop_work request_work, pointer_work;
+	bool pointer_absolute; /* as was told */
 	atomic_uint requests;
 	pthread_mutex_t trouble_lock;
 	struct error trouble; /* the words for REQUEST_TROUBLE; under trouble_lock */
@@ -111,6 +115,9 @@ void machine_request(void *machine, enum machine_request what);
 void machine_request_reset(void *machine);
 void machine_request_power_off(void *machine);
 void machine_trouble(void *machine, enum kvm_trouble what, const struct error *e);
+void machine_pointer_changed(void *machine);
+void machine_wall_clock(void *machine, uint64_t *ret_seconds, uint32_t *ret_microseconds);
+uint64_t machine_tsc_hz(void *machine);
 void machine_serial_output(void *serial_buffer, const uint8_t *data, size_t count);
 void machine_serial_ready(void *serial_buffer);
 int machine_start_kvm(struct machine *m, struct error *e);

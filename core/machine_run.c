@@ -5,6 +5,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/machine_private.h"
@@ -159,11 +160,100 @@ void machine_release_keys(struct machine *m)
 	device_unlock(m->keyboard);
 }
 
+static bool usb_takes_pointer(struct machine *m)
+{
+	bool takes;
+
+	if (!m->usb)
+		return false;
+	device_lock(m->usb);
+	takes = uhci_takes_pointer(m->usb);
+	device_unlock(m->usb);
+	return takes;
+}
+
+static enum vmport_pointer_mode vmmouse_mode(struct machine *m)
+{
+	enum vmport_pointer_mode mode;
+
+	if (!m->vmport)
+		return VMPORT_POINTER_OFF;
+	device_lock(m->vmport);
+	mode = vmport_pointer_mode(m->vmport);
+	device_unlock(m->vmport);
+	return mode;
+}
+
+/* To vmmouse, whose driver is told by the mouse's interrupt: one device after the other. */
+static void move_vmmouse(struct machine *m, int x, int y, int dz, unsigned buttons)
+{
+	device_lock(m->vmport);
+	vmport_pointer(m->vmport, x, y, dz, buttons);
+	device_unlock(m->vmport);
+	device_lock(m->keyboard);
+	i8042_poke_pointer(m->keyboard);
+	device_unlock(m->keyboard);
+}
+
+/* A guest that wants positions may still get motion, on its way when it changed its mind: its mouse is there for it. */
 void machine_pointer(struct machine *m, int dx, int dy, int dz, unsigned buttons)
 {
+	if (vmmouse_mode(m) == VMPORT_POINTER_RELATIVE) {
+		move_vmmouse(m, dx, dy, dz, buttons);
+		return;
+	}
 	device_lock(m->keyboard);
 	i8042_pointer(m->keyboard, dx, dy, dz, buttons);
 	device_unlock(m->keyboard);
+}
+
+/* The tablet first: somebody listens to it, while vmmouse may have been switched on by a driver that nobody does. */
+void machine_pointer_absolute(struct machine *m, unsigned x, unsigned y, int dz, unsigned buttons)
+{
+	if (usb_takes_pointer(m)) {
+		device_lock(m->usb);
+		uhci_pointer(m->usb, x, y, dz, buttons);
+		device_unlock(m->usb);
+	} else if (vmmouse_mode(m) == VMPORT_POINTER_ABSOLUTE) {
+		move_vmmouse(m, (int)x, (int)y, dz, buttons);
+	}
+}
+
+static void tell_pointer_mode(struct loop_work *work)
+{
+	struct machine *m = container_of(work, struct machine, pointer_work);
+	bool absolute = usb_takes_pointer(m) || vmmouse_mode(m) == VMPORT_POINTER_ABSOLUTE;
+
+	if (absolute == m->pointer_absolute)
+		return;
+	m->pointer_absolute = absolute;
+	m->options.events.pointer_mode(m->options.events.context, absolute);
+}
+
+void machine_pointer_changed(void *context)
+{
+	struct machine *m = context;
+
+	loop_post(m->options.loop, &m->pointer_work);
+}
+
+/* ---- what VMware's back door tells ---- */
+
+void machine_wall_clock(void *context, uint64_t *ret_seconds, uint32_t *ret_microseconds)
+{
+	struct timespec now;
+
+	(void)context;
+	clock_gettime(CLOCK_REALTIME, &now);
+	*ret_seconds = (uint64_t)now.tv_sec;
+	*ret_microseconds = (uint32_t)now.tv_nsec / 1000;
+}
+
+uint64_t machine_tsc_hz(void *context)
+{
+	const struct machine *m = context;
+
+	return kvm_tsc_hz(m->kvm);
 }
 
 void machine_power_button(struct machine *m)
@@ -343,6 +433,7 @@ int machine_prepare_run(struct machine *m, struct error *e)
 		                   .irq = irq_router_new(sink, message_sink, m),
 		                   .clock = m->options.clock };
 	m->request_work.run = serve_requests;
+	m->pointer_work.run = tell_pointer_mode;
 	pthread_mutex_init(&m->trouble_lock, NULL);
 	for (unsigned i = 0; i <= MACHINE_SERIALS; i++) {
 		m->outputs[i] = (struct serial_buffer){ .machine = m,
@@ -367,6 +458,7 @@ void machine_finish_run(struct machine *m)
 	if (m->frame_source.fd >= 0)
 		close(m->frame_source.fd);
 	loop_cancel(m->options.loop, &m->request_work);
+	loop_cancel(m->options.loop, &m->pointer_work);
 	for (unsigned i = 0; i <= MACHINE_SERIALS; i++) {
 		loop_cancel(m->options.loop, &m->outputs[i].work);
 		loop_cancel(m->options.loop, &m->outputs[i].ready);

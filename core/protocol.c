@@ -53,6 +53,13 @@ static bool pointer_is_sound(const union message *m)
 	return within_limit(p->dx) && within_limit(p->dy) && within_limit(p->dz) && p->buttons < 1u << 5;
 }
 
+static bool pointer_absolute_is_sound(const union message *m)
+{
+	const struct message_pointer_absolute *p = &m->pointer_absolute;
+
+	return p->x <= POINTER_RANGE && p->y <= POINTER_RANGE && within_limit(p->dz) && p->buttons < 1u << 5;
+}
+
 static bool cd_insert_is_sound(const union message *m)
 {
 	return m->cd_insert.drive < MESSAGE_MAX_CDS && m->cd_insert.force <= 1;
@@ -123,6 +130,11 @@ static bool output_is_sound(const union message *m)
 	return m->output.count <= MESSAGE_CHUNK && m->output.last <= 1;
 }
 
+static bool pointer_mode_is_sound(const union message *m)
+{
+	return m->pointer_mode.absolute <= 1;
+}
+
 /* ---- the table ---- */
 
 struct text_field {
@@ -155,6 +167,7 @@ static const struct shape shapes[] = {
 	{ MESSAGE_COMMAND, FROM_BROKER, SIZE(command), 0, command_is_sound, { { 0 } } },
 	{ MESSAGE_KEY, FROM_BROKER, SIZE(key), 0, key_is_sound, { { 0 } } },
 	{ MESSAGE_POINTER, FROM_BROKER, SIZE(pointer), 0, pointer_is_sound, { { 0 } } },
+	{ MESSAGE_POINTER_ABSOLUTE, FROM_BROKER, SIZE(pointer_absolute), 0, pointer_absolute_is_sound, { { 0 } } },
 	{ MESSAGE_CD_INSERT, FROM_BROKER, SIZE(cd_insert), 1, cd_insert_is_sound, { TEXT(cd_insert, name) } },
 	{ MESSAGE_SERIAL_INPUT, FROM_BROKER, SIZE(serial), 0, serial_is_sound, { { 0 } } },
 	{ MESSAGE_ANSWER, FROM_BROKER, SIZE(answer), 0, answer_is_sound, { { 0 } } },
@@ -184,6 +197,7 @@ static const struct shape shapes[] = {
 	  { TEXT(question, text), TEXT(question, accept), TEXT(question, reject) } },
 	{ MESSAGE_TEXT_SCREEN, FROM_CORE, SIZE(text_screen), 0, text_screen_is_sound, { { 0 } } },
 	{ MESSAGE_OUTPUT, FROM_CORE, SIZE(output), 0, output_is_sound, { { 0 } } },
+	{ MESSAGE_POINTER_MODE, FROM_CORE, SIZE(pointer_mode), 0, pointer_mode_is_sound, { { 0 } } },
 };
 
 static const struct shape *shape_of(uint16_t type)

@@ -32,6 +32,7 @@ enum message_type {
 	MESSAGE_CD_INSERT,
 	MESSAGE_SERIAL_INPUT,
 	MESSAGE_ANSWER, /* answers MESSAGE_QUESTION, same serial */
+	MESSAGE_POINTER_ABSOLUTE,
 	/* core -> broker */
 	MESSAGE_HELLO = 64, /* the sandbox is shut; the appliance has not been read yet */
 	MESSAGE_OPEN,
@@ -44,6 +45,7 @@ enum message_type {
 	MESSAGE_QUESTION,
 	MESSAGE_TEXT_SCREEN, /* answers COMMAND_TEXT_SCREEN */
 	MESSAGE_OUTPUT,      /* --describe: text for stdout, in order */
+	MESSAGE_POINTER_MODE,
 };
 
 struct message_header {
@@ -126,6 +128,15 @@ struct message_pointer { /* relative motion */
 	int32_t dx, dy, dz; /* counts; dz: wheel clicks, positive is towards the user */
 	uint32_t buttons;   /* bit 0 left, 1 right, 2 middle, 3 side, 4 extra */
 };
+
+/* Where the pointer is on the guest's screen: what MESSAGE_POINTER_MODE asked for. Lost if the guest has changed its mind. */
+struct message_pointer_absolute {
+	struct message_header header;
+	uint32_t x, y; /* 0 to POINTER_RANGE: left to right, top to bottom */
+	int32_t dz;    /* these as in struct message_pointer */
+	uint32_t buttons;
+};
+#define POINTER_RANGE 0xffff
 
 struct message_cd_insert { /* 1 descriptor: insert; none: eject */
 	struct message_header header;
@@ -236,6 +247,13 @@ struct message_output {
 	char data[MESSAGE_CHUNK];
 };
 
+/* Relative until the first of these comes. */
+struct message_pointer_mode {
+	struct message_header header;
+	uint32_t absolute; /* 1: the guest has a tablet and listens to it; 0: a mouse */
+	uint32_t reserved;
+};
+
 union message {
 	struct message_header header;
 	struct message_start start;
@@ -243,6 +261,7 @@ union message {
 	struct message_command command;
 	struct message_key key;
 	struct message_pointer pointer;
+	struct message_pointer_absolute pointer_absolute;
 	struct message_cd_insert cd_insert;
 	struct message_serial serial;
 	struct message_answer answer;
@@ -256,6 +275,7 @@ union message {
 	struct message_question question;
 	struct message_text_screen text_screen;
 	struct message_output output;
+	struct message_pointer_mode pointer_mode;
 };
 
 enum message_side { FROM_BROKER, FROM_CORE };

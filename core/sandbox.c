@@ -48,22 +48,23 @@ struct condition {
 	uint32_t mask;
 	uint32_t otherwise;
 	unsigned count;
-	uint32_t values[29];
+	uint32_t values[31];
 };
 
 /* Of KVM's hundred requests those that core/cpu makes, the hottest first; ENOTTY because stdio asks whether it writes to a
- * terminal. A running CPU thread moves slots and windows, raises interrupts and reports where it was when KVM gave up. */
+ * terminal. A running CPU thread moves slots and windows, raises interrupts, answers in registers (VMware's back door) and
+ * reports where it was when KVM gave up. */
 #define KVM_OF_A_CPU                                                                                 \
 	KVM_RUN, KVM_IRQ_LINE_STATUS, KVM_SIGNAL_MSI, KVM_SET_USER_MEMORY_REGION, KVM_GET_DIRTY_LOG, \
-		KVM_REGISTER_COALESCED_MMIO, KVM_UNREGISTER_COALESCED_MMIO, KVM_GET_REGS, KVM_GET_SREGS
+		KVM_REGISTER_COALESCED_MMIO, KVM_UNREGISTER_COALESCED_MMIO, KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS
 #define KVM_OF_THE_MACHINE                                                                                           \
 	KVM_GET_CLOCK, KVM_SET_CLOCK, KVM_GET_LAPIC, KVM_SET_LAPIC, KVM_GET_MSRS, KVM_SET_MSRS, KVM_GET_DEVICE_ATTR, \
 		KVM_SET_DEVICE_ATTR, KVM_KVMCLOCK_CTRL, KVM_GET_API_VERSION, KVM_CHECK_EXTENSION, KVM_CREATE_VM,     \
 		KVM_GET_VCPU_MMAP_SIZE, KVM_GET_SUPPORTED_CPUID, KVM_SET_IDENTITY_MAP_ADDR, KVM_SET_TSS_ADDR,        \
-		KVM_CREATE_IRQCHIP, KVM_SET_GSI_ROUTING, KVM_CREATE_VCPU, KVM_SET_CPUID2
-static const struct condition is_for_a_cpu = { 1, 0xffffffff, FAIL(ENOTTY), 9, { KVM_OF_A_CPU } };
+		KVM_CREATE_IRQCHIP, KVM_SET_GSI_ROUTING, KVM_CREATE_VCPU, KVM_SET_CPUID2, KVM_GET_TSC_KHZ
+static const struct condition is_for_a_cpu = { 1, 0xffffffff, FAIL(ENOTTY), 10, { KVM_OF_A_CPU } };
 static const struct condition is_for_the_machine = {
-	1, 0xffffffff, FAIL(ENOTTY), 29, { KVM_OF_A_CPU, KVM_OF_THE_MACHINE }
+	1, 0xffffffff, FAIL(ENOTTY), 31, { KVM_OF_A_CPU, KVM_OF_THE_MACHINE }
 };
 static const struct condition is_not_executable = { 2, PROT_EXEC, DENY, 1, { 0 } };
 static const struct condition is_thread = { 0, 0xffffffff, DENY, 1, { THREAD_FLAGS } };

@@ -36,6 +36,7 @@ struct appliance *appliance_new(void)
 		.memory = 256 * MEBIBYTE,
 		.cpus = 1,
 		.cores_per_socket = 1,
+		.vmport = true,
 		.source = FILE_CLOSED,
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)

@@ -104,6 +104,7 @@ struct appliance {
 	unsigned cores_per_socket; /* 1 to cpus */
 	char *sound;               /* "" none, else "es1371", "hdaudio", "ac97", "sb16" */
 	bool usb;                  /* any USB controller declared */
+	bool vmport;               /* VMware's back door answers */
 	bool rtc_local_time;       /* the RTC shows local time (Windows guests) instead of UTC */
 	char *boot_order; /* bios.bootOrder: comma separated of "hdd", "cdrom", "floppy", "ethernet"; "" default */
 

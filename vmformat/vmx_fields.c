@@ -336,6 +336,8 @@ const struct vmx_field vmx_machine_fields[] = {
 	{ "uuid.bios", &uuid, MACHINE(uuid), NULL },
 	{ "vitrine.rtcLocalTime", &boolean, MACHINE(rtc_local_time),
 	  "TRUE: the clock chip shows local time (Windows)." },
+	{ "vitrine.vmport", &boolean, MACHINE(vmport),
+	  "FALSE: VMware's back door, with its absolute mouse, is not there." },
 	{ 0 },
 };
 

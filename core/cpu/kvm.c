@@ -200,6 +200,8 @@ static int create_cpus(struct kvm *kvm, struct error *e)
 		if (r < 0)
 			return r;
 	}
+	r = ioctl(kvm->cpus[0].fd, KVM_GET_TSC_KHZ, 0);
+	kvm->tsc_hz = r > 0 ? (uint64_t)r * 1000 : 0;
 	if (kvm->ring_slots)
 		kvm->ring = (void *)((char *)kvm->cpus[0].run + page * 4096);
 	return 0;
@@ -256,6 +258,11 @@ void kvm_destroy(struct kvm *kvm)
 	pthread_mutex_destroy(&kvm->ring_lock);
 	pthread_mutex_destroy(&kvm->lock);
 	free(kvm);
+}
+
+uint64_t kvm_tsc_hz(const struct kvm *kvm)
+{
+	return kvm->tsc_hz;
 }
 
 void kvm_request_stop(struct kvm *kvm)

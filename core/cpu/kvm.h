@@ -54,6 +54,11 @@ void kvm_stop(struct kvm *kvm);
 /* Any thread, does not wait: the CPUs stop as soon as they can; kvm_stop() must follow on the I/O thread. */
 void kvm_request_stop(struct kvm *kvm);
 
+/* How fast the guest's time stamp counters run; 0: this KVM does not say. */
+uint64_t kvm_tsc_hz(const struct kvm *kvm);
+/* How fast the local APICs' timers count before their divider: KVM's bus has one frequency. */
+#define KVM_APIC_HZ 1000000000u
+
 /* Hands batched writes (regions with .coalesced) to their devices. I/O thread, before a device draws. */
 void kvm_flush_coalesced(struct kvm *kvm);
 

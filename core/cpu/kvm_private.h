@@ -28,6 +28,7 @@ struct kvm {
 	size_t run_size;
 	struct vcpu cpus[KVM_MAX_CPUS];
 	unsigned cpu_count;
+	uint64_t tsc_hz;  /* 0: not known */
 	atomic_bool stop; /* CPUs are to wait */
 	/* under lock: */
 	pthread_mutex_t lock;

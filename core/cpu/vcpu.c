@@ -27,6 +27,40 @@
 
 /* ---- exits ---- */
 
+/* What a port wrote into the low half of a register; as with any 32-bit result the upper half becomes 0, but a register that it
+ * left alone keeps it. */
+static void put_register(__u64 *to, uint32_t value)
+{
+	if ((uint32_t)*to != value)
+		*to = value;
+}
+
+/* The port answers in more than EAX. The instruction is finished inside the next KVM_RUN, which takes RAX from data, and the others
+ * as they are set here. */
+static void exchange_registers(struct vcpu *vcpu, uint8_t *data)
+{
+	struct kvm_regs regs;
+	struct cpu_registers r;
+
+	memset(data, 0xff, 4);
+	if (ioctl(vcpu->fd, KVM_GET_REGS, &regs) < 0)
+		return;
+	r = (struct cpu_registers){ .eax = (uint32_t)regs.rax,
+		                    .ebx = (uint32_t)regs.rbx,
+		                    .ecx = (uint32_t)regs.rcx,
+		                    .edx = (uint32_t)regs.rdx,
+		                    .esi = (uint32_t)regs.rsi,
+		                    .edi = (uint32_t)regs.rdi };
+	bus_exchange(vcpu->kvm->options.bus, vcpu->run->io.port, &r);
+	put_register(&regs.rbx, r.ebx);
+	put_register(&regs.rcx, r.ecx);
+	put_register(&regs.rdx, r.edx);
+	put_register(&regs.rsi, r.esi);
+	put_register(&regs.rdi, r.edi);
+	memcpy(data, &r.eax, 4);
+	ioctl(vcpu->fd, KVM_SET_REGS, &regs);
+}
+
 static void handle_io(struct vcpu *vcpu)
 {
 	struct kvm_run *run = vcpu->run;
@@ -40,6 +74,8 @@ static void handle_io(struct vcpu *vcpu)
 			bus_read_many(bus, run->io.port, size, data, run->io.count);
 		else
 			bus_write_many(bus, run->io.port, size, data, run->io.count);
+	} else if (run->io.direction == KVM_EXIT_IO_IN && size == 4 && bus_exchanges(bus, run->io.port)) {
+		exchange_registers(vcpu, data);
 	} else if (run->io.direction == KVM_EXIT_IO_IN) {
 		bus_read(bus, BUS_PORT, run->io.port, size, &value);
 		memcpy(data, &value, size);

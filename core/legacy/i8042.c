@@ -380,6 +380,14 @@ void i8042_pointer(struct device *d, int dx, int dy, int dz, unsigned buttons)
 	update(c);
 }
 
+void i8042_poke_pointer(struct device *d)
+{
+	struct i8042 *c = (struct i8042 *)d;
+
+	ps2_mouse_poke(&c->mouse);
+	update(c);
+}
+
 /* ---- device ---- */
 
 static int i8042_create(struct device *d, const struct device_config *config, struct error *e)
@@ -445,7 +453,7 @@ const struct device_class i8042_class = {
 	.name = "i8042",
 	.summary = "keyboard controller with PS/2 keyboard and IntelliMouse Explorer",
 	.size = sizeof(struct i8042),
-	.state_version = 1,
+	.state_version = 2,
 	.create = i8042_create,
 	.reset = i8042_reset,
 	.state = i8042_state,

@@ -19,6 +19,8 @@ struct i8042_config {
 void i8042_key(struct device *d, unsigned evdev_code, bool down);
 void i8042_release_keys(struct device *d);
 void i8042_pointer(struct device *d, int dx, int dy, int dz, unsigned buttons);
+/* The mouse interrupts with a report that says nothing: for vmmouse, see vmport.h. */
+void i8042_poke_pointer(struct device *d);
 extern const struct device_class i8042_class;
 
 /* serial: a 16550A at config->port, one irq. */

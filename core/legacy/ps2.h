@@ -90,6 +90,7 @@ struct ps2_mouse {
 	uint8_t reported;            /* what the guest knows */
 	int32_t dx, dy, dz;          /* not yet reported */
 	bool overflow_x, overflow_y; /* more motion than we keep */
+	bool poked;                  /* a report is owed though nothing moved */
 	uint64_t next_report;        /* guest ns: not before */
 };
 
@@ -99,6 +100,8 @@ int ps2_mouse_read(struct ps2_mouse *m, uint64_t now); /* a byte or PS2_NOTHING 
 /* When ps2_mouse_read() will have a report that is only waiting for its time, else TIMER_OFF. */
 uint64_t ps2_mouse_deadline(const struct ps2_mouse *m);
 void ps2_mouse_move(struct ps2_mouse *m, int dx, int dy, int dz, unsigned buttons); /* dy: positive is down */
+/* Makes one report without motion: an interrupt for a driver that finds the motion elsewhere (vmport.h). */
+void ps2_mouse_poke(struct ps2_mouse *m);
 void ps2_mouse_state(struct ps2_mouse *m, struct state *s);
 
 #endif

@@ -30,7 +30,7 @@ static void set_defaults(struct ps2_mouse *m)
 	m->resolution = 2; /* 4 counts a millimetre */
 	m->scaling = m->remote = m->wrap = m->reporting = false;
 	m->dx = m->dy = m->dz = 0;
-	m->overflow_x = m->overflow_y = false;
+	m->overflow_x = m->overflow_y = m->poked = false;
 	m->packet.count = 0;
 }
 
@@ -63,6 +63,11 @@ void ps2_mouse_move(struct ps2_mouse *m, int dx, int dy, int dz, unsigned button
 		accumulate(&m->dz, dz, NULL);
 }
 
+void ps2_mouse_poke(struct ps2_mouse *m)
+{
+	m->poked = m->reporting;
+}
+
 static uint8_t visible_buttons(const struct ps2_mouse *m)
 {
 	uint8_t mask = m->id == 4 ? BUTTONS_STANDARD | BUTTONS_EXTRA : BUTTONS_STANDARD;
@@ -72,7 +77,7 @@ static uint8_t visible_buttons(const struct ps2_mouse *m)
 
 static bool has_news(const struct ps2_mouse *m)
 {
-	return m->dx || m->dy || m->dz || visible_buttons(m) != m->reported;
+	return m->poked || m->dx || m->dy || m->dz || visible_buttons(m) != m->reported;
 }
 
 /* Takes as much of *sum as fits into limits; the rest is for the next report. */
@@ -118,7 +123,7 @@ static size_t make_report(struct ps2_mouse *m, uint8_t *out)
 	out[2] = (uint8_t)dy;
 	if (m->id)
 		out[3] = wheel_byte(m);
-	m->overflow_x = m->overflow_y = false;
+	m->overflow_x = m->overflow_y = m->poked = false;
 	m->reported = visible_buttons(m);
 	m->pressed = 0;
 	memcpy(m->last_packet, out, sizeof(m->last_packet));
@@ -259,6 +264,7 @@ static void command(struct ps2_mouse *m, uint8_t byte)
 	case 0xf4: /* Enable: the past is not news */
 		m->reporting = true;
 		m->dx = m->dy = m->dz = 0;
+		m->poked = false;
 		m->pressed = 0;
 		m->reported = visible_buttons(m);
 		break;
@@ -324,6 +330,7 @@ void ps2_mouse_state(struct ps2_mouse *m, struct state *s)
 	state_u32(s, "aux.dz", (uint32_t *)&m->dz);
 	state_bool(s, "aux.overflow_x", &m->overflow_x);
 	state_bool(s, "aux.overflow_y", &m->overflow_y);
+	state_bool(s, "aux.poked", &m->poked);
 	state_u64(s, "aux.next_report", &m->next_report);
 	if (state_loading(s) && !valid(m))
 		state_fail(s, -EINVAL, "aux.rate");

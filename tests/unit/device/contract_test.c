@@ -12,9 +12,11 @@
 #include "core/audio/sound_ring.h"
 #include "core/chipset/chipset.h"
 #include "core/legacy/legacy.h"
+#include "core/legacy/vmport.h"
 #include "core/net/e1000.h"
 #include "core/storage/ahci.h"
 #include "core/storage/ide.h"
+#include "core/usb/uhci.h"
 #include "core/video/vga.h"
 
 #define SEEDS 6
@@ -54,6 +56,9 @@ static const struct ide_config ide;
 static const struct ahci_config ahci = { .model = AHCI_ICH8M, .ports = 6 };
 static const struct e1000_config e1000 = { .mac = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 } };
 
+static const struct vmport_config vmport = { .memory = 64 << 20, .pointer_changed = nothing };
+static const struct uhci_config uhci = { nothing, NULL };
+
 static const struct {
 	const struct device_class *class;
 	const void *extra;
@@ -63,8 +68,9 @@ static const struct {
 	{ &bridge_class, &bridge, true }, { &fw_cfg_class, &fw_cfg, false }, { &i8042_class, &i8042, false },
 	{ &port92_class, &i8042, false }, { &serial_class, &serial, false }, { &debugcon_class, &serial, false },
 	{ &pit_class, &pit, false },      { &rtc_class, &rtc, false },       { &vga_class, &vga, true },
-	{ &ide_class, &ide, true },       { &ahci_class, &ahci, true },
-	{ &e1000_class, &e1000, true },
+	{ &ide_class, &ide, true },       { &ahci_class, &ahci, true },      { &e1000_class, &e1000, true },
+	{ &ide_class, &ide, true },       { &ahci_class, &ahci, true },      { &vmport_class, &vmport, false },
+	{ &uhci_class, &uhci, true },
 };
 
 static struct device_config configure(const struct device_class *class, struct pci_bus *bus)

@@ -81,6 +81,7 @@ static inline const char *different_appliance(const struct appliance *x, const s
 	TEXT_DIFFERS(x->sound, y->sound);
 	DIFFERS(x->usb, y->usb);
 	DIFFERS(x->rtc_local_time, y->rtc_local_time);
+	DIFFERS(x->vmport, y->vmport);
 	TEXT_DIFFERS(x->boot_order, y->boot_order);
 	return different_elements(x, y);
 }

@@ -279,11 +279,19 @@ static void complete(struct uhci *u, struct td *td, uint32_t status)
 	write_word(u, td->address + 4, td->control);
 }
 
+/* It stays as it is, to be tried again in the next round; the driver may look why. */
+static enum outcome put_off(struct uhci *u, struct td *td, uint32_t why)
+{
+	if ((td->control & TD_STATUS) != why)
+		write_word(u, td->address + 4, (td->control & ~(uint32_t)TD_STATUS) | why);
+	return TD_WAITS;
+}
+
 /* Nobody answers. The wire is as quiet the next time, so all the tries that the driver allows fail at once. */
 static enum outcome time_out(struct uhci *u, struct td *td)
 {
 	if (!(td->control & (TD_ERRORS | TD_ISOCHRONOUS)))
-		return TD_WAITS;
+		return put_off(u, td, TD_TIMEOUT);
 	td->control &= ~(uint32_t)TD_ERRORS;
 	complete(u, td, td->control & TD_ISOCHRONOUS ? TD_TIMEOUT : TD_TIMEOUT | TD_STALLED);
 	return TD_STOPS_QUEUE;
@@ -324,10 +332,10 @@ static enum outcome run_td(struct uhci *u, struct walk *w, uint32_t address, str
 	else
 		n = (td->token & 0xff) == PID_IN ? fetch(u, f, td, &babble) : send(u, f, td);
 	if (n == USB_NAK)
-		return TD_WAITS;
-	w->moved = w->moved_ever = true;
+		return running(u) ? put_off(u, td, TD_NAK) : TD_STOPS_QUEUE;
 	if (n == USB_TIMEOUT)
 		return time_out(u, td);
+	w->moved = w->moved_ever = true;
 	if (n == USB_STALL || babble) {
 		complete(u, td, babble ? TD_BABBLE | TD_STALLED : TD_STALLED);
 		return TD_STOPS_QUEUE;
@@ -401,13 +409,12 @@ static void walk(struct device *d, struct timer *t)
 {
 	struct uhci *u = (struct uhci *)d;
 	uint64_t now = device_now(d);
+	bool moved = false;
 
 	(void)t;
 	for (unsigned i = 0; i < LAZY_FRAMES && running(u) && u->frame_start <= now; i++) {
-		if (pci_bus_master(&u->pci) && run_frame(u))
-			u->quiet = 0;
-		else
-			u->quiet = MIN(u->quiet + 1, QUIET_FRAMES);
+		u->quiet = MIN(u->quiet + 1, QUIET_FRAMES);
+		moved |= pci_bus_master(&u->pci) && run_frame(u);
 		if (!running(u))
 			break;
 		u->frame = (u->frame + 1) % FRAME_NUMBERS;
@@ -419,6 +426,8 @@ static void walk(struct device *d, struct timer *t)
 		u->frame = (uint16_t)((u->frame + lost) % FRAME_NUMBERS);
 		u->frame_start += lost * FRAME_NS;
 	}
+	if (moved)
+		u->quiet = 0;
 	update(u);
 }
 

@@ -188,6 +188,42 @@ static void string_io_without_an_op_loops(void **state)
 	fake_board_free(f);
 }
 
+static void add_registers(struct device *d, struct region *r, struct cpu_registers *registers)
+{
+	((struct probe *)d)->region = r;
+	registers->eax += 1;
+	registers->edi += 2;
+}
+
+static void a_port_may_answer_in_registers(void **state)
+{
+	static const struct region_ops exchanging = { .read = probe_read,
+		                                      .write = probe_write,
+		                                      .exchange = add_registers };
+	struct cpu_registers registers = { .eax = 5, .edi = 6 };
+	struct fake_board *f;
+	struct probe *p = make(&f);
+
+	(void)state;
+	p->low.ops = &exchanging;
+	bus_map(f->board.bus, &p->high, 0x200);
+	assert_false(bus_exchanges(f->board.bus, 0x100));
+	bus_map(f->board.bus, &p->low, 0x100);
+	assert_true(bus_exchanges(f->board.bus, 0x100));
+	assert_true(bus_exchanges(f->board.bus, 0x107));
+	assert_false(bus_exchanges(f->board.bus, 0x108));
+	assert_false(bus_exchanges(f->board.bus, 0xff));
+	assert_false(bus_exchanges(f->board.bus, 0x200));
+	bus_exchange(f->board.bus, 0x100, &registers);
+	assert_int_equal(registers.eax, 6);
+	assert_int_equal(registers.edi, 8);
+	bus_exchange(f->board.bus, 0x200, &registers); /* an ordinary port: nothing happens */
+	assert_int_equal(registers.eax, 6);
+	bus_unmap(f->board.bus, &p->low);
+	assert_false(bus_exchanges(f->board.bus, 0x100));
+	fake_board_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -199,6 +235,7 @@ int main(void)
 		cmocka_unit_test(the_region_mapped_last_wins_and_shared_below_loses),
 		cmocka_unit_test(a_region_that_hangs_over_the_end_answers_nowhere),
 		cmocka_unit_test(string_io_without_an_op_loops),
+		cmocka_unit_test(a_port_may_answer_in_registers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -513,6 +513,28 @@ static void state_holds_settings_and_half_a_knock(void **state)
 	teardown(&other);
 }
 
+static void a_poke_is_one_report_without_motion(void **state)
+{
+	struct rig *r = *state;
+
+	i8042_poke_pointer(r->d); /* nobody has enabled it: not owed later either */
+	send(r, 0xf4);
+	assert_int_equal(receive(r), 0xfa);
+	pass(r, 100 * NS_PER_MS);
+	assert_int_equal(receive(r), -1);
+	for (int i = 0; i < 10; i++) /* the first starts a report; those that come meanwhile are worth one more */
+		i8042_poke_pointer(r->d);
+	for (int i = 0; i < 2; i++) {
+		pass(r, 100 * NS_PER_MS);
+		assert_true(r->f->irq_level[12]);
+		assert_int_equal(receive(r), 0x08);
+		assert_int_equal(receive(r), 0);
+		assert_int_equal(receive(r), 0);
+	}
+	pass(r, 100 * NS_PER_MS);
+	assert_int_equal(receive(r), -1);
+}
+
 #define test(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
 int main(void)
@@ -539,6 +561,7 @@ int main(void)
 		test(mouse_waits_while_its_clock_is_held),
 		test(state_holds_mid_report),
 		test(state_holds_settings_and_half_a_knock),
+		test(a_poke_is_one_report_without_motion),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

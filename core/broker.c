@@ -34,9 +34,9 @@ struct broker {
 	int screen_fd, sound_fd;
 	uint32_t *screen;
 	struct sound_ring *sound;
-	bool greeted;                        /* HELLO has come */
-	bool playing;                        /* MACHINE has come */
-	uint32_t counts[MESSAGE_OUTPUT + 1]; /* messages received by type */
+	bool greeted;                   /* HELLO has come */
+	bool playing;                   /* MACHINE has come */
+	uint32_t counts[MESSAGE_TYPES]; /* messages received by type */
 };
 
 /* What a core may say in one life. A core that says more is broken or hostile, and ends. */

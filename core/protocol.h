@@ -46,6 +46,7 @@ enum message_type {
 	MESSAGE_TEXT_SCREEN, /* answers COMMAND_TEXT_SCREEN */
 	MESSAGE_OUTPUT,      /* --describe: text for stdout, in order */
 	MESSAGE_POINTER_MODE,
+	MESSAGE_TYPES, /* one more than the last */
 };
 
 struct message_header {

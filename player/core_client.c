@@ -247,6 +247,15 @@ int core_client_pointer(struct core_client *c, int dx, int dy, int dz, unsigned 
 	return send_message(c, &m, MESSAGE_POINTER, 0);
 }
 
+int core_client_position(struct core_client *c, unsigned x, unsigned y, int dz, unsigned buttons)
+{
+	union message m = {
+		.pointer_absolute = { .x = x, .y = y, .dz = limited(dz), .buttons = buttons },
+	};
+
+	return send_message(c, &m, MESSAGE_POINTER_ABSOLUTE, 0);
+}
+
 int core_client_answer(struct core_client *c, bool accept)
 {
 	union message m = { .answer = { .accept = accept } };

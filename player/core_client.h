@@ -39,6 +39,8 @@ const char *core_client_configuration(const struct core_client *c);
 int core_client_command(struct core_client *c, enum command command);
 int core_client_key(struct core_client *c, unsigned code, bool down);
 int core_client_pointer(struct core_client *c, int dx, int dy, int dz, unsigned buttons);
+int core_client_position(struct core_client *c, unsigned x, unsigned y, int dz,
+                         unsigned buttons); /* to POINTER_RANGE */
 int core_client_answer(struct core_client *c, bool accept);
 /* path NULL: eject. text: why it could not be inserted. */
 int core_client_insert_cd(struct core_client *c, unsigned drive, const char *path, bool force, char text[MESSAGE_TEXT]);

@@ -51,6 +51,26 @@ struct rectangle geometry_damage(const struct placement *p, struct rectangle dam
 	return (struct rectangle){ x0, y0, x1 - x0, y1 - y0 };
 }
 
+/* The middle of a pixel, so that the guest, which divides, arrives at that pixel again. */
+static unsigned along(double at, int begin, int length, unsigned range)
+{
+	double part = length > 0 ? (at - begin + 0.5) / length : 0;
+
+	return (unsigned)fmin(fmax(floor(part * (range + 1.0)), 0), range);
+}
+
+static bool between(double at, int begin, int length)
+{
+	return at >= begin && at < (double)begin + length;
+}
+
+bool geometry_position(const struct placement *p, double x, double y, unsigned range, unsigned *ret_x, unsigned *ret_y)
+{
+	*ret_x = along(x, p->area.x, p->area.width, range);
+	*ret_y = along(y, p->area.y, p->area.height, range);
+	return between(x, p->area.x, p->area.width) && between(y, p->area.y, p->area.height);
+}
+
 void geometry_natural_size(int guest_width, int guest_height, struct rectangle limit, int *ret_width, int *ret_height)
 {
 	double fit = fmin((double)limit.width / guest_width, (double)limit.height / guest_height);

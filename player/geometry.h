@@ -27,6 +27,10 @@ struct placement geometry_place(int guest_width, int guest_height, int width, in
 /* The logical pixels that must be drawn again after `damage` in guest pixels; empty for empty damage. */
 struct rectangle geometry_damage(const struct placement *p, struct rectangle damage, int scale_factor);
 
+/* Where a point of the widget, in device pixels, lies on the guest's screen: 0 to range in both directions, the nearest
+ * point of it when it lies beside. Returns whether it lies on it. */
+bool geometry_position(const struct placement *p, double x, double y, unsigned range, unsigned *ret_x, unsigned *ret_y);
+
 /* The logical size at which a widget shows a guest screen at a whole factor, at most `limit` wide or high: the size
  * that a window takes by itself. Halves nothing: when even factor 1 does not fit, the largest that keeps the aspect. */
 void geometry_natural_size(int guest_width, int guest_height, struct rectangle limit, int *ret_width, int *ret_height);

@@ -22,6 +22,10 @@ struct input {
 	int middle_x, middle_y;
 	double rest_x, rest_y, rest_scroll; /* fractions not yet sent */
 	unsigned buttons;
+
+	bool absolute; /* the guest has a tablet */
+	unsigned x, y; /* where it was told that the pointer is */
+	bool hidden;   /* our cursor: the guest draws its own there */
 };
 
 bool input_has_pointer(const struct input *in)
@@ -165,8 +169,35 @@ static void capture(struct input *in, const GdkEventButton *event)
 	in->listener->captured(in->context, true);
 }
 
+static void hide_cursor(struct input *in, bool hidden)
+{
+	GdkWindow *window = gtk_widget_get_window(in->area);
+
+	if (hidden == in->hidden || window == NULL)
+		return;
+	in->hidden = hidden;
+	g_autoptr(GdkCursor) blank =
+		hidden ? gdk_cursor_new_for_display(gtk_widget_get_display(in->area), GDK_BLANK_CURSOR) : NULL;
+	gdk_window_set_cursor(window, blank);
+}
+
+static void send_buttons(struct input *in, int clicks)
+{
+	if (in->client == NULL)
+		return;
+	if (in->absolute)
+		core_client_position(in->client, in->x, in->y, clicks, in->buttons);
+	else
+		core_client_pointer(in->client, 0, 0, clicks, in->buttons);
+}
+
 static void release_pointer(struct input *in)
 {
+	bool held = in->buttons != 0;
+
+	in->buttons = 0;
+	if (held)
+		send_buttons(in, 0);
 	if (!in->captured)
 		return;
 	in->captured = false;
@@ -178,9 +209,6 @@ static void release_pointer(struct input *in)
 	}
 	if (gtk_widget_get_window(in->area) != NULL)
 		gdk_window_set_cursor(gtk_widget_get_window(in->area), NULL);
-	if (in->buttons != 0 && in->client != NULL)
-		core_client_pointer(in->client, 0, 0, 0, 0);
-	in->buttons = 0;
 	in->listener->captured(in->context, false);
 }
 
@@ -202,7 +230,28 @@ static gboolean grab_broken(GtkWidget *area, GdkEventGrabBroken *event, gpointer
 	return FALSE;
 }
 
+void input_set_absolute(struct input *in, bool absolute)
+{
+	if (in->absolute == absolute)
+		return;
+	release_pointer(in);
+	hide_cursor(in, false); /* until the pointer moves */
+	in->absolute = absolute;
+	in->rest_scroll = 0;
+}
+
 /* ---- the pointer's events ---- */
+
+/* Beside the screen our own cursor is seen, while the guest's waits at the edge: so its edges and corners can be hit. */
+static void move_to(struct input *in, double x, double y)
+{
+	unsigned old_x = in->x, old_y = in->y;
+	bool over = in->listener->position(in->context, x, y, &in->x, &in->y);
+
+	hide_cursor(in, over || in->buttons != 0);
+	if (in->x != old_x || in->y != old_y)
+		send_buttons(in, 0);
+}
 
 static bool strayed(struct input *in, const GdkEventMotion *event)
 {
@@ -215,6 +264,10 @@ static gboolean motion(GtkWidget *area, GdkEventMotion *event, gpointer data)
 	struct input *in = data;
 	double dx = event->x_root - in->last_x, dy = event->y_root - in->last_y;
 
+	if (in->absolute && in->client != NULL) {
+		move_to(in, event->x, event->y);
+		return TRUE;
+	}
 	if (!in->captured || in->lock != NULL)
 		return FALSE;
 	in->last_x = event->x_root;
@@ -238,13 +291,46 @@ static unsigned button_bit(guint button)
 	return button < G_N_ELEMENTS(bits) ? bits[button] : 0;
 }
 
+/* Returns whether the event means anything for the buttons held. */
+static bool hold(struct input *in, const GdkEventButton *event)
+{
+	unsigned bit = button_bit(event->button);
+
+	if (event->type == GDK_BUTTON_PRESS)
+		in->buttons |= bit;
+	else if (event->type == GDK_BUTTON_RELEASE && (in->buttons & bit) != 0)
+		in->buttons &= ~bit;
+	else
+		return false; /* GTK's double and triple clicks; the end of a click that was not the guest's */
+	return true;
+}
+
+static void absolute_button(struct input *in, const GdkEventButton *event)
+{
+	unsigned x, y;
+	bool over = in->listener->position(in->context, event->x, event->y, &x, &y);
+
+	if (event->type == GDK_BUTTON_PRESS)
+		gtk_widget_grab_focus(in->area);
+	if (event->type == GDK_BUTTON_PRESS && !over)
+		return;
+	in->x = x;
+	in->y = y;
+	if (hold(in, event))
+		send_buttons(in, 0);
+	hide_cursor(in, over || in->buttons != 0);
+}
+
 static gboolean button(GtkWidget *area, GdkEventButton *event, gpointer data)
 {
 	struct input *in = data;
-	unsigned bit = button_bit(event->button);
 
 	if (in->client == NULL)
 		return FALSE;
+	if (in->absolute) {
+		absolute_button(in, event);
+		return TRUE;
+	}
 	if (!in->captured) { /* the click that captures is not the guest's: it was aimed at our window */
 		if (event->type != GDK_BUTTON_PRESS)
 			return FALSE;
@@ -252,13 +338,8 @@ static gboolean button(GtkWidget *area, GdkEventButton *event, gpointer data)
 		capture(in, event);
 		return TRUE;
 	}
-	if (event->type == GDK_BUTTON_PRESS)
-		in->buttons |= bit;
-	else if (event->type == GDK_BUTTON_RELEASE && (in->buttons & bit) != 0)
-		in->buttons &= ~bit;
-	else
-		return TRUE; /* GTK's double and triple clicks; the end of the capturing click */
-	core_client_pointer(in->client, 0, 0, 0, in->buttons);
+	if (hold(in, event))
+		send_buttons(in, 0);
 	return TRUE;
 }
 
@@ -267,7 +348,7 @@ static gboolean scroll(GtkWidget *area, GdkEventScroll *event, gpointer data)
 	struct input *in = data;
 
 	(void)area;
-	if (!in->captured || in->client == NULL)
+	if ((!in->captured && !in->absolute) || in->client == NULL)
 		return FALSE;
 	if (event->direction == GDK_SCROLL_SMOOTH)
 		in->rest_scroll += event->delta_y;
@@ -276,7 +357,7 @@ static gboolean scroll(GtkWidget *area, GdkEventScroll *event, gpointer data)
 	int clicks = (int)trunc(in->rest_scroll);
 	in->rest_scroll -= clicks;
 	if (clicks != 0)
-		core_client_pointer(in->client, 0, 0, clicks, in->buttons);
+		send_buttons(in, clicks);
 	return TRUE;
 }
 
@@ -285,13 +366,17 @@ void input_set_client(struct input *in, struct core_client *client)
 	if (in->client == client)
 		return;
 	input_release(in);
+	hide_cursor(in, false);
 	in->client = client;
 }
 
 static void unrealized(GtkWidget *area, gpointer data)
 {
+	struct input *in = data;
+
 	(void)area;
-	input_release(data);
+	input_release(in);
+	in->hidden = false; /* the next window has its own cursor */
 }
 
 static void free_input(GtkWidget *area, gpointer data)

@@ -120,6 +120,14 @@ static int take_question(struct model *m, const union message *message)
 	return MODEL_QUESTION;
 }
 
+static int take_pointer_mode(struct model *m, const union message *message)
+{
+	if (message->pointer_mode.absolute > 1)
+		return -EPROTO;
+	m->absolute = message->pointer_mode.absolute;
+	return MODEL_POINTER;
+}
+
 /* The serial line and the debug console have no place in the window. */
 static int take_nothing(struct model *m, const union message *message)
 {
@@ -139,6 +147,7 @@ static const struct {
 	{ MESSAGE_CD, take_cd },
 	{ MESSAGE_NOTICE, take_notice },
 	{ MESSAGE_QUESTION, take_question },
+	{ MESSAGE_POINTER_MODE, take_pointer_mode },
 	{ MESSAGE_SERIAL_OUTPUT, take_nothing },
 };
 

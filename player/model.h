@@ -35,6 +35,8 @@ struct model {
 	unsigned width, height;  /* of the screen; 0: nothing shown yet */
 	struct rectangle damage; /* of the last MESSAGE_SCREEN, within the screen */
 
+	bool absolute; /* the guest wants to know where the pointer is, not how it moved */
+
 	enum notice_level notice_level;
 	char notice[MESSAGE_TEXT];
 
@@ -51,6 +53,7 @@ enum model_change {
 	MODEL_CD = 8,
 	MODEL_NOTICE = 16,
 	MODEL_QUESTION = 32,
+	MODEL_POINTER = 64,
 };
 
 /* Returns the enum model_change bits that the message caused, or -EPROTO: the core is broken, *m is unchanged. */

@@ -161,6 +161,14 @@ void screen_view_update(struct screen_view *v, unsigned width, unsigned height, 
 		gdk_frame_clock_request_phase(v->clock, GDK_FRAME_CLOCK_PHASE_AFTER_PAINT);
 }
 
+bool screen_view_position(struct screen_view *v, double x, double y, unsigned range, unsigned *ret_x, unsigned *ret_y)
+{
+	int factor = gtk_widget_get_scale_factor(v->area);
+	struct placement p = place(v);
+
+	return geometry_position(&p, x * factor, y * factor, range, ret_x, ret_y);
+}
+
 void screen_view_dim(struct screen_view *v, bool dim)
 {
 	if (v->dim != dim)

@@ -21,6 +21,8 @@ void screen_view_attach(struct screen_view *v, const uint32_t *pixels);
 void screen_view_detach(struct screen_view *v);
 /* The core drew: `damage` within a screen of this size, which message_check() found to be within the shared memory. */
 void screen_view_update(struct screen_view *v, unsigned width, unsigned height, struct rectangle damage);
+/* Where a point of the widget lies on the guest's screen, as geometry_position() tells. */
+bool screen_view_position(struct screen_view *v, double x, double y, unsigned range, unsigned *ret_x, unsigned *ret_y);
 void screen_view_dim(struct screen_view *v, bool dim);
 
 #endif

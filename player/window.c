@@ -382,6 +382,8 @@ static void changed(void *context, int changes)
 	}
 	if (changes & MODEL_STATE)
 		state_changed(w, m);
+	if (changes & MODEL_POINTER)
+		input_set_absolute(w->input, m->absolute);
 	if (changes & MODEL_NOTICE)
 		add_notice(w, m);
 	if (changes & MODEL_CD && w->info_about == INFO_LOCKED_CD && !any_cd_locked(m))
@@ -416,6 +418,7 @@ static void let_go(struct player_window *w)
 {
 	close_dialog(w);
 	input_set_client(w->input, NULL);
+	input_set_absolute(w->input, false);
 	screen_view_detach(w->screen);
 	g_clear_pointer(&w->sound, sound_free);
 	core_client_close(w->client);
@@ -518,7 +521,16 @@ static void captured(void *context, bool is_captured)
 	show_subtitle(context);
 }
 
-static const struct input_listener input_listener = { .shortcut = shortcut, .captured = captured };
+static bool position(void *context, double x, double y, unsigned *ret_x, unsigned *ret_y)
+{
+	struct player_window *w = context;
+
+	return screen_view_position(w->screen, x, y, POINTER_RANGE, ret_x, ret_y);
+}
+
+static const struct input_listener input_listener = { .shortcut = shortcut,
+	                                              .captured = captured,
+	                                              .position = position };
 
 static gboolean hide_hint(gpointer data)
 {

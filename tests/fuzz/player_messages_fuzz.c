@@ -27,6 +27,7 @@ static const struct {
 	{ MESSAGE_TEXT_SCREEN, sizeof(struct message_text_screen) },
 	{ MESSAGE_OUTPUT, sizeof(struct message_output) },
 	{ MESSAGE_OPEN, sizeof(struct message_open) },
+	{ MESSAGE_POINTER_MODE, sizeof(struct message_pointer_mode) },
 };
 
 static void require(bool claim)
@@ -45,11 +46,14 @@ static void check_text(const char *text, size_t size)
 static void check_model(const struct model *m)
 {
 	struct placement p = geometry_place((int)m->width, (int)m->height, 1001, 703);
+	unsigned x, y;
 	struct rectangle r = geometry_damage(&p, m->damage, 2);
 
 	require(m->width <= 2560 && m->height <= 1600 && m->cd_count <= MESSAGE_MAX_CDS && m->state < STATE_COUNT);
 	require(m->damage.x + m->damage.width <= (int)m->width && m->damage.y + m->damage.height <= (int)m->height);
 	require(r.x >= 0 && r.y >= 0 && r.x + r.width <= 501 && r.y + r.height <= 352);
+	geometry_position(&p, m->damage.x, m->damage.y, POINTER_RANGE, &x, &y);
+	require(x <= POINTER_RANGE && y <= POINTER_RANGE);
 	check_text(m->name, sizeof(m->name));
 	check_text(m->text, sizeof(m->text));
 	check_text(m->notice, sizeof(m->notice));

@@ -11,6 +11,8 @@
  *   fail TEXT       the appliance cannot be played
  *   trouble TEXT    pauses itself with this sentence
  *   beep            a tone in the sound ring
+ *   absolute        the guest has a tablet
+ *   mouse           after one second it has a mouse only
  *   off  die  leave  garbage  nonsense  deaf  resize W H     what it does after one second: goes off, is killed by
  *                   a signal, ends with code 3, sends random bytes, sends a well-formed message that makes no sense,
  *                   reads nothing more, changes its screen
@@ -43,7 +45,7 @@ struct script {
 	char log[256], notice[MESSAGE_TEXT], warning[MESSAGE_TEXT], question[MESSAGE_TEXT], fail[MESSAGE_TEXT],
 		trouble[MESSAGE_TEXT];
 	unsigned width, height, cds, late_width, late_height;
-	bool locked, beep, off, die, leave, garbage, nonsense, deaf;
+	bool locked, beep, absolute, mouse, off, die, leave, garbage, nonsense, deaf;
 };
 
 struct fake {
@@ -80,7 +82,8 @@ static void take_line(struct script *s, char *line)
 	} flags[] = {
 		{ "locked", &s->locked },     { "beep", &s->beep },   { "off", &s->off },
 		{ "die", &s->die },           { "leave", &s->leave }, { "garbage", &s->garbage },
-		{ "nonsense", &s->nonsense }, { "deaf", &s->deaf },
+		{ "nonsense", &s->nonsense }, { "deaf", &s->deaf },   { "absolute", &s->absolute },
+		{ "mouse", &s->mouse },
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -141,6 +144,13 @@ static void say_cd(struct fake *f, unsigned drive, const char *name)
 
 	snprintf(m.cd.name, sizeof(m.cd.name), "%s", name != NULL ? name : "");
 	say(f, &m, MESSAGE_CD);
+}
+
+static void say_pointer_mode(struct fake *f, bool absolute)
+{
+	union message m = { .pointer_mode = { .absolute = absolute } };
+
+	say(f, &m, MESSAGE_POINTER_MODE);
 }
 
 static void say_damage(struct fake *f, unsigned x, unsigned y, unsigned dx, unsigned dy)
@@ -260,6 +270,16 @@ static void take(struct fake *f, const union message *m)
 		draw_pointer(f, m->pointer.buttons);
 		say_damage(f, 0, 0, f->script.width, f->script.height);
 		break;
+	case MESSAGE_POINTER_ABSOLUTE:
+		fprintf(f->log, "position %u %u %d %u\n", m->pointer_absolute.x, m->pointer_absolute.y,
+		        m->pointer_absolute.dz, m->pointer_absolute.buttons);
+		f->pointer_x =
+			(int)(m->pointer_absolute.x * f->script.width / (POINTER_RANGE + 1)) - (int)f->script.width / 2;
+		f->pointer_y = (int)(m->pointer_absolute.y * f->script.height / (POINTER_RANGE + 1)) -
+		               (int)f->script.height / 2;
+		draw_pointer(f, m->pointer_absolute.buttons);
+		say_damage(f, 0, 0, f->script.width, f->script.height);
+		break;
 	case MESSAGE_CD_INSERT:
 		take_cd(f, &m->cd_insert);
 		break;
@@ -325,6 +345,8 @@ static void do_late_things(struct fake *f)
 		be_garbage(f);
 	if (s->nonsense)
 		be_nonsense(f);
+	if (s->mouse)
+		say_pointer_mode(f, false);
 	if (s->trouble[0] != '\0')
 		say_state(f, STATE_PAUSED, OFF_NONE, s->trouble);
 	if (s->late_width != 0) {
@@ -393,6 +415,8 @@ static void introduce(struct fake *f, const char *name)
 	say(f, &m, MESSAGE_MACHINE);
 	say_state(f, STATE_RUNNING, OFF_NONE, "");
 	draw_ground(f);
+	if (f->script.absolute)
+		say_pointer_mode(f, true);
 	if (f->script.question[0] != '\0') {
 		m = (union message){ .question = {
 					     .kind = QUESTION_DIGEST, .accept = "Play It", .reject = "Power Off" } };

@@ -126,6 +126,47 @@ static void damage_always_covers_what_changed_and_stays_inside(void **state)
 	}
 }
 
+/* A guest divides by its range and multiplies by its size: it must arrive at the pixel that lies under the pointer. */
+static void positions_lead_back_to_their_pixels(void **state)
+{
+	static const int sizes[][4] = {
+		{ 640, 480, 640, 480 }, { 640, 480, 1300, 1000 }, { 1920, 1080, 1920, 1080 }, { 720, 400, 1500, 800 }
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
+		struct placement p = geometry_place(sizes[i][0], sizes[i][1], sizes[i][2], sizes[i][3]);
+		unsigned x, y;
+
+		for (int px = 0; px < sizes[i][0]; px++) {
+			int at = p.area.x + (int)((px + 0.5) * p.scale);
+			assert_true(geometry_position(&p, at, p.area.y, 0xffff, &x, &y));
+			assert_int_equal((int)((x >> 1) * (unsigned)sizes[i][0] / 0x8000), px);
+			assert_int_equal((y >> 1) * (unsigned)sizes[i][1] / 0x8000, 0);
+		}
+	}
+}
+
+static void a_position_beside_the_screen_is_its_edge(void **state)
+{
+	struct placement p = geometry_place(640, 480, 1000, 480);
+	unsigned x, y;
+
+	(void)state;
+	assert_true(geometry_position(&p, 180, 0, 0xffff, &x, &y));
+	assert_true(x < 103 && y < 137);
+	assert_false(geometry_position(&p, 179, 240, 0xffff, &x, &y));
+	assert_int_equal(x, 0);
+	assert_false(geometry_position(&p, 820, 240, 0xffff, &x, &y));
+	assert_int_equal(x, 0xffff);
+	assert_false(geometry_position(&p, -1e9, 1e9, 0xffff, &x, &y));
+	assert_int_equal(x, 0);
+	assert_int_equal(y, 0xffff);
+	p = geometry_place(0, 0, 1000, 480); /* nothing is shown yet */
+	assert_false(geometry_position(&p, 5, 5, 0xffff, &x, &y));
+	assert_int_equal(x, 0);
+}
+
 static void a_window_never_grows_beyond_its_monitor(void **state)
 {
 	int width, height;
@@ -155,6 +196,8 @@ int main(void)
 		cmocka_unit_test(damage_on_hidpi_covers_broken_logical_pixels),
 		cmocka_unit_test(empty_damage_needs_no_drawing),
 		cmocka_unit_test(damage_always_covers_what_changed_and_stays_inside),
+		cmocka_unit_test(positions_lead_back_to_their_pixels),
+		cmocka_unit_test(a_position_beside_the_screen_is_its_edge),
 		cmocka_unit_test(a_window_never_grows_beyond_its_monitor),
 	};
 

@@ -188,6 +188,23 @@ static void the_disc_menu_names_what_is_in_and_keeps_underscores(void **state)
 	assert_int_equal(g_menu_model_get_n_items(empty_first), 1); /* nothing to eject */
 }
 
+static void the_guest_may_change_from_mouse_to_tablet_and_back(void **state)
+{
+	struct model m = { 0 };
+
+	(void)state;
+	assert_int_equal(tell(&m, MESSAGE_POINTER_MODE, (union message){ .pointer_mode = { .absolute = 1 } }), -EPROTO);
+	tell(&m, MESSAGE_HELLO, (union message){ .hello = { .version = PROTOCOL_VERSION } });
+	assert_false(m.absolute);
+	for (uint32_t i = 0; i < 4; i++) {
+		assert_int_equal(
+			tell(&m, MESSAGE_POINTER_MODE, (union message){ .pointer_mode = { .absolute = !(i & 1) } }),
+			MODEL_POINTER);
+		assert_int_equal(m.absolute, !(i & 1));
+	}
+	assert_int_equal(tell(&m, MESSAGE_POINTER_MODE, (union message){ .pointer_mode = { .absolute = 2 } }), -EPROTO);
+}
+
 /* Few random bytes pass message_check(): the texts of those whose fields lie well get their ends. */
 static void make_sound(union message *m, struct message_header header)
 {
@@ -212,6 +229,7 @@ static void random_well_formed_messages_keep_the_model_sound(void **state)
 		{ .type = MESSAGE_NOTICE, .length = sizeof(struct message_notice) },
 		{ .type = MESSAGE_QUESTION, .length = sizeof(struct message_question) },
 		{ .type = MESSAGE_TEXT_SCREEN, .length = sizeof(struct message_text_screen) },
+		{ .type = MESSAGE_POINTER_MODE, .length = sizeof(struct message_pointer_mode) },
 	};
 	GRand *random = g_rand_new_with_seed(2);
 	struct model m = { 0 };
@@ -263,6 +281,7 @@ int main(void)
 		cmocka_unit_test(texts_lose_control_and_direction_marks),
 		cmocka_unit_test(texts_are_cut_between_characters),
 		cmocka_unit_test(the_disc_menu_names_what_is_in_and_keeps_underscores),
+		cmocka_unit_test(the_guest_may_change_from_mouse_to_tablet_and_back),
 		cmocka_unit_test(random_well_formed_messages_keep_the_model_sound),
 	};
 

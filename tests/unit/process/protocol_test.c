@@ -40,6 +40,12 @@ static const struct sample samples[] = {
 	{ MESSAGE_COMMAND, FROM_BROKER, SIZE(command), 0, { .command = { .command = COMMAND_PAUSE } }, { { 0 } } },
 	{ MESSAGE_KEY, FROM_BROKER, SIZE(key), 0, { .key = { .code = 30, .down = 1 } }, { { 0 } } },
 	{ MESSAGE_POINTER, FROM_BROKER, SIZE(pointer), 0, { .pointer = { .dx = -3, .buttons = 31 } }, { { 0 } } },
+	{ MESSAGE_POINTER_ABSOLUTE,
+	  FROM_BROKER,
+	  SIZE(pointer_absolute),
+	  0,
+	  { .pointer_absolute = { .x = POINTER_RANGE, .dz = -1, .buttons = 31 } },
+	  { { 0 } } },
 	{ MESSAGE_CD_INSERT,
 	  FROM_BROKER,
 	  SIZE(cd_insert),
@@ -93,6 +99,7 @@ static const struct sample samples[] = {
 	  0,
 	  { .text_screen = { .columns = 132, .rows = 60 } },
 	  { { 0 } } },
+	{ MESSAGE_POINTER_MODE, FROM_CORE, SIZE(pointer_mode), 0, { .pointer_mode = { .absolute = 1 } }, { { 0 } } },
 	{ MESSAGE_OUTPUT, FROM_CORE, SIZE(output), 0, { .output = { .count = 1, .last = 1 } }, { { 0 } } },
 };
 
@@ -171,6 +178,15 @@ static void texts_without_end_are_rejected(void **state)
 	}
 }
 
+static const struct sample *sample_of(enum message_type type)
+{
+	const struct sample *s = samples;
+
+	while (s->type != type)
+		s++;
+	return s;
+}
+
 static void texts_that_are_not_utf8_are_rejected(void **state)
 {
 	static const char *const bad[] = { "\xff",         "\xc0\xaf",         "\xe0\x80\xaf",
@@ -183,9 +199,8 @@ static void texts_that_are_not_utf8_are_rejected(void **state)
 	(void)state;
 	for (size_t i = 0; i < ARRAY_SIZE(bad) + ARRAY_SIZE(good); i++) {
 		bool is_bad = i < ARRAY_SIZE(bad);
-		union message m = ready(&samples[15]);
+		union message m = ready(sample_of(MESSAGE_NOTICE));
 
-		assert_int_equal(m.header.type, MESSAGE_NOTICE);
 		strcpy(m.notice.text, is_bad ? bad[i] : good[i - ARRAY_SIZE(bad)]);
 		assert_int_equal(is_sound(&m, &samples[15]), !is_bad);
 	}
@@ -215,6 +230,11 @@ static const struct {
 	BAD(MESSAGE_POINTER, pointer, dx, 0x7fffffff),
 	BAD(MESSAGE_POINTER, pointer, dy, 0x80000000),
 	BAD(MESSAGE_POINTER, pointer, buttons, 32),
+	BAD(MESSAGE_POINTER_ABSOLUTE, pointer_absolute, x, POINTER_RANGE + 1),
+	BAD(MESSAGE_POINTER_ABSOLUTE, pointer_absolute, y, 0xffffffff),
+	BAD(MESSAGE_POINTER_ABSOLUTE, pointer_absolute, dz, 0x80000000),
+	BAD(MESSAGE_POINTER_ABSOLUTE, pointer_absolute, buttons, 32),
+	BAD(MESSAGE_POINTER_MODE, pointer_mode, absolute, 2),
 	BAD(MESSAGE_CD_INSERT, cd_insert, drive, MESSAGE_MAX_CDS),
 	BAD(MESSAGE_CD_INSERT, cd_insert, force, 2),
 	BAD(MESSAGE_SERIAL_INPUT, serial, count, MESSAGE_CHUNK + 1),

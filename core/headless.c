@@ -350,6 +350,14 @@ void headless_pointer(struct headless *h, int dx, int dy, unsigned buttons)
 	broker_send(h->broker, &m, MESSAGE_POINTER, 0);
 }
 
+void headless_position(struct headless *h, unsigned x, unsigned y, unsigned buttons)
+{
+	union message m = { .pointer_absolute = {
+				    .x = MIN(x, POINTER_RANGE), .y = MIN(y, POINTER_RANGE), .buttons = buttons & 31 } };
+
+	broker_send(h->broker, &m, MESSAGE_POINTER_ABSOLUTE, 0);
+}
+
 void headless_command(struct headless *h, enum command command)
 {
 	if (command == COMMAND_POWER_OFF)

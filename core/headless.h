@@ -54,6 +54,7 @@ double headless_now(const struct headless *h); /* seconds since the start */
 void headless_complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void headless_key(struct headless *h, unsigned code, bool down);
 void headless_pointer(struct headless *h, int dx, int dy, unsigned buttons);
+void headless_position(struct headless *h, unsigned x, unsigned y, unsigned buttons); /* to POINTER_RANGE */
 void headless_command(struct headless *h, enum command command);
 int headless_insert_cd(struct headless *h, const char *path, bool force); /* complains by itself */
 void headless_type_serial(struct headless *h, const char *text);

@@ -171,6 +171,14 @@ static int act_pointer(struct script *s, struct headless *h, const struct line *
 	return 0;
 }
 
+static int act_position(struct script *s, struct headless *h, const struct line *l)
+{
+	(void)s;
+	headless_position(h, (unsigned)atoi(l->arguments[0]), (unsigned)atoi(l->arguments[1]),
+	                  l->count > 2 ? (unsigned)atoi(l->arguments[2]) : 0);
+	return 0;
+}
+
 static int act_wait_text(struct script *s, struct headless *h, const struct line *l)
 {
 	double limit = l->count > 1 ? atof(l->arguments[1]) : 60;
@@ -273,6 +281,7 @@ static const struct word words[] = {
 	{ "key", 1, MAX_WORDS - 1, act_key },
 	{ "serial", 1, 1, act_serial },
 	{ "pointer", 2, 3, act_pointer },
+	{ "position", 2, 3, act_position },
 	{ "cd", 1, 2, act_cd },
 	{ "pause", 0, 0, act_pause },
 	{ "run", 0, 0, act_run },

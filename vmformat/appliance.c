@@ -345,6 +345,7 @@ static int describe_bare(struct appliance *a, const struct disk *disk, const str
 		return -ENOMEM;
 	a->memory = BARE_MEMORY;
 	a->origin = ORIGIN_OTHER;
+	a->usb = true; /* for its tablet: nobody knows which mouse the guest has a driver for */
 	free(drive->file);
 	drive->file = base_name(source);
 	drive->backing = BACKING_IMAGE;

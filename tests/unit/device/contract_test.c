@@ -69,8 +69,7 @@ static const struct {
 	{ &port92_class, &i8042, false }, { &serial_class, &serial, false }, { &debugcon_class, &serial, false },
 	{ &pit_class, &pit, false },      { &rtc_class, &rtc, false },       { &vga_class, &vga, true },
 	{ &ide_class, &ide, true },       { &ahci_class, &ahci, true },      { &e1000_class, &e1000, true },
-	{ &ide_class, &ide, true },       { &ahci_class, &ahci, true },      { &vmport_class, &vmport, false },
-	{ &uhci_class, &uhci, true },
+	{ &uhci_class, &uhci, true },     { &vmport_class, &vmport, false },
 };
 
 static struct device_config configure(const struct device_class *class, struct pci_bus *bus)

@@ -59,6 +59,12 @@ void headless_pointer(struct headless *machine, int dx, int dy, unsigned buttons
 	note("pointer %d %d %u ", dx, dy, buttons);
 }
 
+void headless_position(struct headless *machine, unsigned x, unsigned y, unsigned buttons)
+{
+	(void)machine;
+	note("position %u %u %u ", x, y, buttons);
+}
+
 void headless_command(struct headless *machine, enum command command)
 {
 	(void)machine;
@@ -138,11 +144,13 @@ static void expect_log(const char *text, const char *log)
 static void acts_are_done_in_order(void **state)
 {
 	(void)state;
-	expect_log("# a comment\n\n pause\nrun # another\nreset\npointer -5 7 1\nserial \"root\\n\"\n"
-	           "cd insert \"my disc.iso\"\ncd eject\ncd force-eject\nscreenshot a.png\nscreen-text -\n",
-	           "command 1 command 0 command 2 pointer -5 7 1 serial [root\n] cd my disc.iso cd out cd out! "
-	           "screenshot a.png "
-	           "screen-text - ");
+	expect_log(
+		"# a comment\n\n pause\nrun # another\nreset\npointer -5 7 1\nposition 65535 12\nserial \"root\\n\"\n"
+		"cd insert \"my disc.iso\"\ncd eject\ncd force-eject\nscreenshot a.png\nscreen-text -\n",
+		"command 1 command 0 command 2 pointer -5 7 1 position 65535 12 0 serial [root\n] cd my disc.iso cd "
+	        "out cd out! "
+		"screenshot a.png "
+		"screen-text - ");
 }
 
 static void texts_are_typed_by_key_positions(void **state)

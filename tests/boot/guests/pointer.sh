@@ -29,7 +29,7 @@ prepare() {
 		-boot-load-size 4 -boot-info-table -o "$work/pointer.iso" "$work/cd" 2> /dev/null
 	rm -r "$tree" "$work/cd"
 	cat > "$work/script" <<-'END'
-		wait-text "guest: listening to the tablet" 240
+		wait-text "guest: listening to tablet" 240
 		sleep 3
 		position 16384 49152
 		position 16384 49152 1

@@ -289,6 +289,11 @@ static int describe_machine(struct selftest *t)
 	               : 0;
 }
 
+static void pointer_mode(void *context, bool absolute)
+{
+	(void)context, (void)absolute; /* nobody points */
+}
+
 static int build(struct selftest *t, int kvm_fd, struct error *e)
 {
 	struct itimerspec often = { { 1, 0 }, { 1, 0 } };
@@ -297,7 +302,7 @@ static int build(struct selftest *t, int kvm_fd, struct error *e)
 		                           .bios = selftest_rom,
 		                           .bios_size = (size_t)(selftest_rom_end - selftest_rom),
 		                           .screen = &t->screen,
-		                           .events = { serial_output, serial_ready, stopped, t } };
+		                           .events = { serial_output, serial_ready, stopped, pointer_mode, t } };
 	uint8_t tens = (uint8_t)(t->seconds / 10);
 
 	options.clock = t->clock = clock_new(false);

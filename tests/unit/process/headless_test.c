@@ -74,7 +74,7 @@ static void expect_usage(const char *arguments, const char *said)
 static void wrong_usage_is_2_and_says_what(void **state)
 {
 	(void)state;
-	expect_usage("", "give one of --headless, --describe and --dump");
+	expect_usage("", "give one of --headless, --describe, --dump and --selftest");
 	expect_usage("disk.img", "give one of");
 	expect_usage("--headless", "which appliance?");
 	expect_usage("--headless a b", "one appliance at a time: b");

@@ -139,7 +139,6 @@ static void add_block(uint8_t *fadt, unsigned at, unsigned generic_at, uint32_t 
 
 #define FADT_FIRMWARE_CTRL 36
 #define FADT_DSDT 40
-#define FADT_X_FIRMWARE_CTRL 132
 #define FADT_X_DSDT 140
 
 enum fadt_flags { /* table 5.10 */
@@ -157,11 +156,11 @@ enum fadt_flags { /* table 5.10 */
 #define CMOS_CENTURY 0x32
 #define NO_C_STATE 0xfff /* a latency beyond what is used */
 
+/* X_FIRMWARE_CTRL stays 0: it is for a FACS above 4 GiB, and with both Linux takes it for two. */
 static void fill_fadt(uint8_t *f, size_t facs, size_t dsdt)
 {
 	le32_store(f + FADT_FIRMWARE_CTRL, (uint32_t)facs);
 	le32_store(f + FADT_DSDT, (uint32_t)dsdt);
-	le64_store(f + FADT_X_FIRMWARE_CTRL, facs);
 	le64_store(f + FADT_X_DSDT, dsdt);
 	f[44] = 1; /* INT_MODEL of ACPI 1.0: APICs */
 	le16_store(f + 46, SCI);
@@ -195,7 +194,6 @@ static size_t add_fadt(struct builder *b, size_t facs, size_t dsdt)
 	aml_bytes(&b->out, body + HEADER, sizeof(body) - HEADER);
 	add_pointer(b, TABLES_FILE, at + FADT_FIRMWARE_CTRL, 4);
 	add_pointer(b, TABLES_FILE, at + FADT_DSDT, 4);
-	add_pointer(b, TABLES_FILE, at + FADT_X_FIRMWARE_CTRL, 8);
 	add_pointer(b, TABLES_FILE, at + FADT_X_DSDT, 8);
 	end_table(b, at);
 	return at;

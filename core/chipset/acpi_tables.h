@@ -15,7 +15,7 @@
 
 #define ACPI_RSDP_SIZE 36
 #define ACPI_LOADER_ENTRY 128
-#define ACPI_LOADER_ENTRIES 20
+#define ACPI_LOADER_ENTRIES 18
 
 /* A bridge on the root bus. */
 struct acpi_bridge {

@@ -541,7 +541,8 @@ static int poll_timeout(const struct headless *h)
 	return left <= 0 ? 0 : (int)MIN(left * 1000 + 1, 1e6);
 }
 
-/* SIGTERM is how a service manager asks politely: the guest is asked, too. One that does not listen is switched off by the next. */
+/* SIGTERM is how a service manager asks politely: the guest is asked, too. One that does not listen is switched off by the
+ * next. */
 static void take_signal(struct headless *h)
 {
 	struct signalfd_siginfo info;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The DSDT: what a guest cannot find out by asking the hardware. Interrupts are wired through the south bridge's PIRQ registers alone:
- * nothing reaches the I/O APIC's pins from 16 up, so the links serve with and without APIC, and there is no _PIC to tell them apart.
+ * The DSDT: what a guest cannot find out by asking the hardware. Interrupts are wired through the south bridge's PIRQ registers
+ * alone: nothing reaches the I/O APIC's pins from 16 up, so the links serve with and without APIC, and there is no _PIC to tell
+ * them apart.
  */
 #include <stdio.h>
 
@@ -97,7 +98,7 @@ static void write_setting(struct aml *a, const char *reg)
 
 static void write_link(struct aml *a, unsigned n)
 {
-	/* What SeaBIOS takes (10, 11) and the one more that ISA leaves free. The MADT says of the same ones that they are level. */
+	/* What SeaBIOS takes (10, 11) and the one more that ISA leaves free. The MADT says of these that they are level. */
 	static const uint8_t possible[] = { 5, 10, 11 };
 	char name[] = "LNKA", reg[32];
 
@@ -260,7 +261,7 @@ static void write_isa(struct aml *a, const struct acpi_board *board)
 
 /* ---- CPUs ---- */
 
-/* Systems before Windows Vista do not know ACPI0007, and ask for a driver for it: it is there for those that say they do. */
+/* Systems before Windows Vista do not know ACPI0007, and ask for a driver: it is there for those that say they do. */
 static void write_cpu_status(struct aml *a)
 {
 	aml_begin_method(a, "CPST", 0);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The ACPI tables of the board (ACPI 6.5; in the form of ACPI 2.0, which every system from Windows 2000 on takes), and the script that
- * makes the BIOS put them into memory (QEMU's docs/specs, fw_cfg "etc/table-loader"). Made once, from the parts list: nothing in them
- * comes from a guest, and they never change.
+ * The ACPI tables of the board (ACPI 6.5; in the form of ACPI 2.0 and 3.0, which systems from Windows 2000 on take), and the
+ * script that makes the BIOS put them into memory (fw_cfg's "etc/table-loader"). Made once, from the parts list: nothing in
+ * them comes from a guest, and they never change.
  */
 #ifndef VITRINE_ACPI_TABLES_H
 #define VITRINE_ACPI_TABLES_H
@@ -30,8 +30,8 @@ struct acpi_board {
 	uint8_t isa_devfn; /* the south bridge, whose registers 0x60-0x63 steer PIRQ A-D */
 	unsigned cpus;     /* APIC ids 0 up */
 	uint64_t memory_below_4g;
-	/* Devices of the root bus that are slots with their device number as their number: what a guest calls ens3. The others
-	 * are called by their place: enp0s3. */
+	/* Devices of the root bus that are slots, numbered as devices: a guest calls what is in them ens3. What is in the
+	 * others it calls by its place, enp0s3. */
 	uint32_t slots;
 	struct acpi_bridge bridges[ACPI_MAX_BRIDGES];
 	unsigned bridge_count;

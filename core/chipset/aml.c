@@ -73,7 +73,8 @@ static unsigned hex_digit(char c)
 	return isdigit((unsigned char)c) ? (unsigned)c - '0' : (unsigned)toupper((unsigned char)c) - 'A' + 10;
 }
 
-/* Three letters of five bits and four hex digits, the first byte first (ACPI 6.5, 19.3.4). Always a DWORD: SeaBIOS looks for it so. */
+/* Three letters of five bits and four hex digits, the first byte first (ACPI 6.5, 19.3.4). Always a DWORD: SeaBIOS looks for
+ * it so. */
 void aml_eisa_id(struct aml *a, const char id[7])
 {
 	uint8_t raw[5] = { 0x0c };

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A writer of ACPI Machine Language (ACPI 6.5, chapter 20) into a buffer of the caller's: terms in the order in which they stand in the
- * table. A construct with a length (a scope, a method, a package) is begun and ended; the length is put in at its end. Bytes that do
- * not fit are dropped and set `full`, which is looked at once when all is written. Integers are of 32 bits, as revision 1 tables have.
+ * A writer of ACPI Machine Language (ACPI 6.5, chapter 20) into a buffer of the caller's: terms in the order in which they
+ * stand in the table. A construct with a length (a scope, a method, a package) is begun and ended; the length is put in at its
+ * end. Bytes that do not fit are dropped and set `full`, which is looked at once when all is written. Integers are of 32 bits,
+ * as revision 1 tables have them.
  */
 #ifndef VITRINE_AML_H
 #define VITRINE_AML_H

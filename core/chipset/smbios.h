@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * SMBIOS 2.4 (DSP0134): what the machine is called, for guests that look at it (dmidecode, licences, cloud-init). The BIOS puts both files
- * into memory and fills in the address. Version 2.4 as VMware's boards up to hardware version 12 and because guests then print the
- * uuid's 16 bytes in the order in which they lie there: as uuid.bios has them.
+ * SMBIOS 2.4 (DSP0134): what the machine is called, for guests that look at it (dmidecode, licences, cloud-init). The BIOS puts
+ * both files into memory and fills in the address. Version 2.4 as VMware's boards up to hardware version 12, and because guests
+ * then print the uuid's 16 bytes in the order in which they lie there: as uuid.bios has them.
  */
 #ifndef VITRINE_SMBIOS_H
 #define VITRINE_SMBIOS_H

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/audio/sound_ring.h"
@@ -511,6 +512,19 @@ static void *map_shared(int fd, size_t size, struct error *e)
 	return map;
 }
 
+/* What the clock chip shows more than UTC at power-on: as the text says, else as the guest OS wants it. */
+static int64_t rtc_offset(const struct session *s)
+{
+	const struct appliance *a = s->appliance;
+	int64_t offset = a->rtc_local_time ? s->start.local_time_offset : 0;
+
+	if (a->rtc_difference != APPLIANCE_NO_TIME)
+		offset = a->rtc_difference;
+	if (a->rtc_start != APPLIANCE_NO_TIME)
+		offset += a->rtc_start - (int64_t)time(NULL);
+	return offset;
+}
+
 static int create_machine(struct control *c, struct error *e)
 {
 	struct session *s = c->session;
@@ -522,7 +536,7 @@ static int create_machine(struct control *c, struct error *e)
 		.kvm_fd = s->fds[START_FD_KVM],
 		.screen = &c->screen,
 		.sound = c->sound,
-		.rtc_offset = s->appliance->rtc_local_time ? s->start.local_time_offset : 0,
+		.rtc_offset = rtc_offset(s),
 		.events = { serial_output, serial_ready, machine_stopped, pointer_mode, c },
 	};
 	void *bios = NULL, *vgabios = NULL;

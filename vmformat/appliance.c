@@ -37,6 +37,8 @@ struct appliance *appliance_new(void)
 		.cpus = 1,
 		.cores_per_socket = 1,
 		.vmport = true,
+		.rtc_difference = APPLIANCE_NO_TIME,
+		.rtc_start = APPLIANCE_NO_TIME,
 		.source = FILE_CLOSED,
 	};
 	for (size_t i = 0; i < ARRAY_SIZE(texts); i++)

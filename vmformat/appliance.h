@@ -22,6 +22,7 @@
 #define APPLIANCE_MAX_NICS 36        /* VirtualBox with ICH9 */
 #define APPLIANCE_MAX_SERIALS 32
 #define APPLIANCE_MAX_CPUS 768
+#define APPLIANCE_NO_TIME INT64_MIN
 #define APPLIANCE_MAX_REMARKS 1024 /* a hostile text cannot make us keep more */
 
 enum appliance_origin { ORIGIN_OTHER, ORIGIN_VMWARE, ORIGIN_VIRTUALBOX };
@@ -106,6 +107,8 @@ struct appliance {
 	bool usb;                  /* any USB controller declared */
 	bool vmport;               /* VMware's back door answers */
 	bool rtc_local_time;       /* the RTC shows local time (Windows guests) instead of UTC */
+	int64_t rtc_difference;    /* seconds that it shows more than UTC, whatever rtc_local_time says; or APPLIANCE_NO_TIME */
+	int64_t rtc_start;         /* UTC, since 1970, that it starts at instead of now; or APPLIANCE_NO_TIME */
 	char *boot_order; /* bios.bootOrder: comma separated of "hdd", "cdrom", "floppy", "ethernet"; "" default */
 
 	struct appliance_controller controllers[APPLIANCE_MAX_CONTROLLERS];

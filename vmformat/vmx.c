@@ -123,13 +123,6 @@ static int read_machine(struct reader *r)
 	a->origin = ORIGIN_VMWARE;
 	a->memory = DEFAULT_MEMORY;
 	a->rtc_local_time = r->defaults.rtc_local_time;
-	entry = find(r, "rtc.diffFromUTC"); /* seconds; 0 is what it is set to by hand, to have UTC */
-	if (entry && !strcmp(entry->value, "0"))
-		a->rtc_local_time = false;
-	else if (entry)
-		appliance_remark(a, entry->line, entry->key,
-		                 "A fixed distance from UTC is not honoured; the clock shows %s.",
-		                 a->rtc_local_time ? "local time" : "UTC");
 	result = read_fields(r, "", vmx_machine_fields, a);
 	if (!find(r, "memsize"))
 		appliance_remark(a, 0, "memsize",

@@ -14,6 +14,7 @@
 #define MEBIBYTE (1ull << 20)
 #define MEMORY_STEP 4u           /* MiB: VMware's memsize is a multiple of it */
 #define MEMORY_MAX (24ull << 20) /* MiB: 24 TiB, hardware version 18 and later */
+#define SECONDS_MAX 253402300799 /* the end of the year 9999: the clock chip has four digits */
 #define PCI_SLOT_MAX 0xfff       /* VMware packs bus and function into the number; the largest real one is 1184 */
 
 /* ---- helpers ---- */
@@ -129,6 +130,31 @@ static int cpus_read(const char *value, void *field)
 static char *cpus_print(const void *field)
 {
 	return print_number(*(const unsigned *)field);
+}
+
+/* "" is none. */
+static int seconds_read(const char *value, void *field)
+{
+	bool negative = *value == '-';
+	uint64_t n;
+
+	*(int64_t *)field = APPLIANCE_NO_TIME;
+	if (!*value)
+		return 0;
+	if (!read_number(value + negative, SECONDS_MAX, &n))
+		return -EINVAL;
+	*(int64_t *)field = negative ? -(int64_t)n : (int64_t)n;
+	return 0;
+}
+
+static char *seconds_print(const void *field)
+{
+	int64_t n = *(const int64_t *)field;
+	char *text;
+
+	if (n == APPLIANCE_NO_TIME)
+		return strdup("");
+	return asprintf(&text, "%lld", (long long)n) < 0 ? NULL : text;
 }
 
 /* -1 is VMware's word for "choose one". */
@@ -311,6 +337,7 @@ static const struct vmx_type boolean = { "TRUE or FALSE", boolean_read, boolean_
 static const struct vmx_type memory = { "a number of MiB that is a multiple of 4", memory_read, memory_print };
 static const struct vmx_type bytes = { "a number of bytes", bytes_read, bytes_print };
 static const struct vmx_type cpus = { "a number of CPUs", cpus_read, cpus_print };
+static const struct vmx_type seconds = { "a number of seconds", seconds_read, seconds_print };
 static const struct vmx_type slot = { "a PCI slot number", slot_read, slot_print };
 static const struct vmx_type uuid = { "32 hexadecimal digits", uuid_read, uuid_print };
 static const struct vmx_type firmware = { "\"bios\" or \"efi\"", firmware_read, firmware_print };
@@ -338,6 +365,8 @@ const struct vmx_field vmx_machine_fields[] = {
 	  "TRUE: the clock chip shows local time (Windows)." },
 	{ "vitrine.vmport", &boolean, MACHINE(vmport),
 	  "FALSE: VMware's back door, with its absolute mouse, is not there." },
+	{ "rtc.diffFromUTC", &seconds, MACHINE(rtc_difference), "Seconds that it shows more than UTC.", "" },
+	{ "rtc.startTime", &seconds, MACHINE(rtc_start), "UTC, in seconds since 1970, that it starts at.", "" },
 	{ 0 },
 };
 

@@ -50,8 +50,6 @@ struct rtc_config {
 	uint8_t boot_order[3];                     /* CMOS 0x3d/0x38: 1 floppy, 2 disk, 3 CD, 4 network; 0 none */
 	unsigned cpus;
 };
-/* After a pause the wall clock has gone on: the RTC catches up (clock.h's guest time stood still). */
-void rtc_set_epoch(struct device *d, int64_t seconds_now);
 extern const struct device_class rtc_class;
 
 /* port92: fast A20 and reset at 0x92. extra: struct i8042_config. */

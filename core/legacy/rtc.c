@@ -77,7 +77,6 @@ struct rtc {
 	uint8_t upper_index;
 	int64_t seconds;   /* since 1970, when the divider was at `divider` */
 	int64_t divider;   /* guest ns at which the divider chain last began a second that we count from */
-	int64_t epoch;     /* what the world's clock says at guest time 0 */
 	uint64_t synced;   /* guest ns up to which flags are worked out */
 	struct tick tick;  /* of the periodic interrupt */
 	uint64_t retry_at; /* guest ns: for the next one that is owed */
@@ -482,18 +481,6 @@ static void rtc_write(struct device *d, struct region *region, uint64_t offset, 
 
 static const struct region_ops rtc_ops = { .read = rtc_read, .write = rtc_write, .max_size = 1 };
 
-void rtc_set_epoch(struct device *d, int64_t seconds_now)
-{
-	struct rtc *r = (struct rtc *)d;
-	uint64_t now = rtc_sync(r);
-	int64_t epoch = wrap_time(seconds_now) - (int64_t)(now / NS_PER_SECOND);
-
-	/* A guest that keeps another time than the world's goes on keeping it. */
-	r->seconds = wrap_time(r->seconds + (epoch - r->epoch));
-	r->epoch = epoch;
-	rtc_arm(r, now);
-}
-
 /* ---- device ---- */
 
 static void store_size(struct rtc *r, unsigned at, uint64_t units)
@@ -533,7 +520,7 @@ static int rtc_create(struct device *d, const struct device_config *config, stru
 
 	(void)e;
 	timer_init(&r->timer, d, timer_fired);
-	r->seconds = r->epoch = wrap_time(extra->epoch);
+	r->seconds = wrap_time(extra->epoch);
 	fill_cmos(r, extra);
 	r->region = (struct region){ .name = "rtc", .ops = &rtc_ops, .device = d, .size = 4, .space = BUS_PORT };
 	bus_map(d->board->bus, &r->region, config->port);
@@ -574,7 +561,6 @@ static int rtc_state(struct device *d, struct state *s)
 	state_u8(s, "upper_index", &r->upper_index);
 	state_s64(s, "seconds", &r->seconds, -far, far);
 	state_s64(s, "divider", &r->divider, divider_first, INT64_MAX / 2);
-	state_s64(s, "epoch", &r->epoch, -far, far);
 	state_u64(s, "synced", &r->synced);
 	state_u32(s, "owed", &r->tick.owed);
 	state_u64(s, "retry_at", &r->retry_at);
@@ -589,7 +575,7 @@ const struct device_class rtc_class = {
 	.name = "rtc",
 	.summary = "MC146818 clock with CMOS memory",
 	.size = sizeof(struct rtc),
-	.state_version = 1,
+	.state_version = 2,
 	.create = rtc_create,
 	.reset = rtc_reset,
 	.state = rtc_state,

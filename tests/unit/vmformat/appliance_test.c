@@ -503,6 +503,8 @@ static struct appliance *rich_appliance(void)
 	a->cores_per_socket = 3;
 	a->usb = true;
 	a->rtc_local_time = false;
+	a->rtc_difference = -3600;
+	a->rtc_start = 1700000000;
 	appliance_add_controller(a, APPLIANCE_IDE, 1, "piix3");
 	appliance_add_controller(a, APPLIANCE_SCSI, 2, "lsisas1068")->pci_slot = 160;
 	appliance_add_controller(a, APPLIANCE_VIRTIO, 0, "virtio-scsi");

@@ -82,6 +82,8 @@ static inline const char *different_appliance(const struct appliance *x, const s
 	DIFFERS(x->usb, y->usb);
 	DIFFERS(x->rtc_local_time, y->rtc_local_time);
 	DIFFERS(x->vmport, y->vmport);
+	DIFFERS(x->rtc_difference, y->rtc_difference);
+	DIFFERS(x->rtc_start, y->rtc_start);
 	TEXT_DIFFERS(x->boot_order, y->boot_order);
 	return different_elements(x, y);
 }

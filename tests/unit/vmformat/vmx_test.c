@@ -423,17 +423,24 @@ static void vmx_device_defaults_depend_on_the_guest(void **state)
 	}
 }
 
-static void vmx_rtc_in_utc_can_be_asked_for(void **state)
+static void vmx_rtc_may_differ_from_utc_and_start_at_a_time(void **state)
 {
-	struct appliance *a = describe("memsize = 64\nguestOS = \"windows9-64\"\nrtc.diffFromUTC = \"0\"\n");
+	struct appliance *a = describe("memsize = 64\nguestOS = \"windows9-64\"\n");
 
 	(void)state;
-	assert_false(a->rtc_local_time);
+	assert_true(a->rtc_difference == APPLIANCE_NO_TIME);
+	assert_true(a->rtc_start == APPLIANCE_NO_TIME);
+	appliance_free(a);
+	a = describe(
+		"memsize = 64\nguestOS = \"windows9-64\"\nrtc.diffFromUTC = \"0\"\nrtc.startTime = \"1183647855\"\n");
+	assert_true(a->rtc_difference == 0);
+	assert_true(a->rtc_start == 1183647855);
 	assert_int_equal(a->remark_count, 0);
 	appliance_free(a);
-	a = describe("memsize = 64\nguestOS = \"windows9-64\"\nrtc.diffFromUTC = \"3600\"\n");
-	assert_true(a->rtc_local_time);
-	assert_non_null(remark_on(a, "rtc.diffFromUTC"));
+	a = describe("memsize = 64\nrtc.diffFromUTC = \"-18000\"\nrtc.startTime = \"yesterday\"\n");
+	assert_true(a->rtc_difference == -18000);
+	assert_true(a->rtc_start == APPLIANCE_NO_TIME);
+	assert_non_null(remark_on(a, "rtc.startTime"));
 	appliance_free(a);
 }
 
@@ -701,7 +708,7 @@ int main(void)
 		cmocka_unit_test(vmx_machine_fields_are_read),
 		cmocka_unit_test(vmx_bad_values_keep_the_default_and_are_remarked),
 		cmocka_unit_test(vmx_device_defaults_depend_on_the_guest),
-		cmocka_unit_test(vmx_rtc_in_utc_can_be_asked_for),
+		cmocka_unit_test(vmx_rtc_may_differ_from_utc_and_start_at_a_time),
 		cmocka_unit_test(vmx_drives_are_read),
 		cmocka_unit_test(vmx_controllers_are_read),
 		cmocka_unit_test(vmx_disk_without_controller_is_left_out),

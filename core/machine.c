@@ -412,7 +412,7 @@ int machine_review(struct appliance *a, struct error *e)
 	if (*a->sound)
 		appliance_remark(a, 0, "sound",
 		                 "sound cards are not in this version of Vitrine; only the speaker is heard.");
-	if (a->usb)
+	if (a->usb && a->origin != ORIGIN_OTHER) /* a bare disk did not ask for more */
 		appliance_remark(a, 0, "usb",
 		                 "the machine gets USB 1.1 with a tablet as its pointer; other USB devices are not in "
 		                 "this version of Vitrine.");

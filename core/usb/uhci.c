@@ -24,7 +24,6 @@ enum uhci_register { /* 2.1 */
 	             FLBASEADD = 0x08,
 	             SOFMOD = 0x0c,
 	             PORTSC1 = 0x10,
-	             REGISTERS = 0x14,
 	             REGION = 0x20,
 };
 enum { CMD_RS = 0x01, CMD_HCRESET = 0x02, CMD_GRESET = 0x04, CMD_KEPT = 0xfd };

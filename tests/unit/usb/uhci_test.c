@@ -667,6 +667,38 @@ static void a_ring_that_moves_data_is_held_to_12_mbit(void **state)
 	assert_false(control_of(r, 399) & ACTIVE);
 }
 
+/* Words that look like links and descriptors, at random, in all of the schedule's memory. */
+static void a_schedule_of_noise_does_no_harm(void **state)
+{
+	static const uint32_t pids[] = { PID_IN, PID_OUT, PID_SETUP, PID_IN, 0xa5 };
+	struct rig *r = *state;
+	uint32_t seed = 1;
+
+	for (unsigned round = 0; round < 300; round++) {
+		configure(r);
+		for (uint32_t at = FRAMES; at < FRAMES + 0x3000; at += 4) {
+			uint32_t noise = seed = seed * 1664525 + 1013904223, word = FRAMES + (noise >> 8 & 0x2ff0);
+
+			if (at % 16 == 4 && at >= QUEUE && noise >> 30)
+				word = ACTIVE | (noise >> 3 & 0x3f000000);
+			else if (at % 16 == 8 && at >= QUEUE)
+				word = pids[noise >> 8 & 3 ? 0 : (noise >> 10) % 5] | (noise >> 13 & 1) << 15 | 3 << 8 |
+				       (noise >> 14 & 15) << 21;
+			else if (noise >> 28 == 0)
+				word = noise;
+			else
+				word |= noise >> 20 & 7;
+			put(r, at, word);
+		}
+		pass(r, 40);
+		uhci_pointer(r->d, seed >> 16, seed & 0xffff, 0, seed >> 8 & 31);
+		pass(r, 5);
+		fake_outw(r->f, CMD, 0);
+	}
+	configure(r); /* it can be used as ever */
+	assert_int_equal(transfer(r, 3, 0x80, 8, 0, 0, 1), 1);
+}
+
 static void without_bus_mastering_nothing_is_read(void **state)
 {
 	struct rig *r = *state;
@@ -728,6 +760,7 @@ int main(void)
 		TEST(a_descriptor_without_sense_halts_the_controller),
 		TEST(rings_in_the_schedule_end_with_their_frame),
 		TEST(a_ring_that_moves_data_is_held_to_12_mbit),
+		TEST(a_schedule_of_noise_does_no_harm),
 		TEST(without_bus_mastering_nothing_is_read),
 		TEST(a_transfer_survives_save_and_load),
 	};

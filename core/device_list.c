@@ -8,6 +8,7 @@
 #include "core/net/e1000.h"
 #include "core/storage/ahci.h"
 #include "core/storage/ide.h"
+#include "core/storage/mpt.h"
 #include "core/usb/uhci.h"
 #include "core/video/vga.h"
 
@@ -29,6 +30,8 @@ const struct device_class *const device_list[] = {
 	/* storage */
 	&ide_class,
 	&ahci_class,
+	&mpt_spi_class,
+	&mpt_sas_class,
 	/* net */
 	&e1000_class,
 	/* usb */

@@ -423,7 +423,7 @@ int machine_review(struct appliance *a, struct error *e)
 	appliance_drive_name(lost, name);
 	return error_set(e, -ENOTSUP,
 	                 "%s starts from its disk %s, whose controller (%s) is not in this version of Vitrine; "
-	                 "a machine with an IDE or SATA disk plays.",
+	                 "a machine with an IDE, SATA or LSI Logic SCSI disk plays.",
 	                 *a->name ? a->name : "This machine", name, controller_words(a, lost));
 }
 

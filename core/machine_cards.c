@@ -12,6 +12,7 @@
 
 #include "core/machine_private.h"
 #include "core/storage/ahci.h"
+#include "core/storage/mpt.h"
 
 #define SLOTS_PER_BUS 32u
 #define BRIDGE_DEVICE 0x10u /* pciBridge<n> is device 0x11 + n of the root bus: vmware_board */
@@ -22,6 +23,7 @@
 /* Fills what a card is told beyond its place; extra lives until the card is created. */
 union card_extra {
 	struct ahci_config ahci;
+	struct mpt_config mpt;
 };
 
 struct card_model {
@@ -63,6 +65,16 @@ static void tell_ahci(struct machine *m, const struct appliance_controller *c, s
 	extra->ahci.ports = MAX(ports, AHCI_USUAL_PORTS);
 }
 
+static void tell_mpt(struct machine *m, const struct appliance_controller *c, struct device_config *config,
+                     union card_extra *extra)
+{
+	bool vmware = m->options.appliance->origin == ORIGIN_VMWARE;
+
+	plug_units(m, c, config, extra->mpt.cdrom, MPT_TARGETS);
+	extra->mpt.subsystem_vendor = vmware ? 0x15ad : 0x1000;
+	extra->mpt.subsystem = vmware ? 0x1976 : 0x8000;
+}
+
 static const struct card_model models[] = {
 	{ APPLIANCE_SATA,
 	  "ahci",
@@ -70,6 +82,18 @@ static const struct card_model models[] = {
 	  AHCI_MAX_PORTS,
 	  { [ORIGIN_OTHER] = 4, [ORIGIN_VMWARE] = 36, [ORIGIN_VIRTUALBOX] = 13 },
 	  tell_ahci },
+	{ APPLIANCE_SCSI,
+	  "lsilogic",
+	  &mpt_spi_class,
+	  MPT_TARGETS,
+	  { [ORIGIN_OTHER] = 4, [ORIGIN_VMWARE] = 16, [ORIGIN_VIRTUALBOX] = 20 },
+	  tell_mpt },
+	{ APPLIANCE_SCSI,
+	  "lsisas1068",
+	  &mpt_sas_class,
+	  MPT_TARGETS,
+	  { [ORIGIN_OTHER] = 4, [ORIGIN_VMWARE] = 160, [ORIGIN_VIRTUALBOX] = 22 },
+	  tell_mpt },
 };
 
 static const char *const bus_names[] = { [APPLIANCE_IDE] = "ide",
@@ -86,6 +110,12 @@ static const struct card_model *model_of(const struct appliance_controller *c)
 	return NULL;
 }
 
+/* A SCSI controller has an address of its own on its bus. */
+static bool is_host(const struct appliance_controller *c, unsigned unit)
+{
+	return c->bus == APPLIANCE_SCSI && unit == MPT_HOST_ID;
+}
+
 bool cards_have_place(const struct appliance *a, const struct appliance_drive *drive)
 {
 	for (unsigned i = 0; i < a->controller_count; i++) {
@@ -93,7 +123,7 @@ bool cards_have_place(const struct appliance *a, const struct appliance_drive *d
 		const struct card_model *model = model_of(c);
 
 		if (c->bus == drive->bus && c->number == drive->controller)
-			return model && drive->unit < model->units;
+			return model && drive->unit < model->units && !is_host(c, drive->unit);
 	}
 	return false;
 }
@@ -189,8 +219,9 @@ void cards_boot_path(const struct machine *m, const struct appliance_drive *driv
 		if (card->slot >= SLOTS_PER_BUS)
 			used += (size_t)snprintf(ret_path + used, size - used, "/pci-bridge@%x",
 			                         BRIDGE_DEVICE + card->slot / SLOTS_PER_BUS);
-		snprintf(ret_path + used, size - used, "/%s@%x/drive@%x/disk@0", bus_names[card->bus],
-		         card->slot % SLOTS_PER_BUS, drive->unit);
+		snprintf(ret_path + used, size - used,
+		         card->bus == APPLIANCE_SCSI ? "/%s@%x/channel@0/disk@%x,0" : "/%s@%x/drive@%x/disk@0",
+		         bus_names[card->bus], card->slot % SLOTS_PER_BUS, drive->unit);
 		return;
 	}
 }

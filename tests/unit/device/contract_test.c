@@ -16,6 +16,7 @@
 #include "core/net/e1000.h"
 #include "core/storage/ahci.h"
 #include "core/storage/ide.h"
+#include "core/storage/mpt.h"
 #include "core/usb/uhci.h"
 #include "core/video/vga.h"
 
@@ -42,7 +43,7 @@ static uint8_t ram[1 << 20] __attribute__((aligned(4096)));
 static const struct fw_cfg_item items[] = { { FW_CFG_NB_CPUS, NULL, "\1\0", 2 },
 	                                    { 0, "etc/e820", "twelve bytes", 12 } };
 
-/* What each class is told. IDE and AHCI are here without drives: with them they have tests of their own. */
+/* What each class is told. Drives' controllers are here without drives: with them they have tests of their own. */
 static const struct i440fx_config host = { ram, bios, sizeof(bios), nothing, NULL };
 static const struct piix4_pm_config pm = { nothing, NULL };
 static const struct bridge_config bridge = { 0x15ad, 0x07a0, true, &behind };
@@ -54,6 +55,7 @@ static const struct rtc_config rtc = { .epoch = 1700000000, .memory_below_4g = 6
 static const struct vga_config vga = { .screen = &screen, .memory = video, .memory_size = sizeof(video) };
 static const struct ide_config ide;
 static const struct ahci_config ahci = { .model = AHCI_ICH8M, .ports = 6 };
+static const struct mpt_config mpt = { .subsystem_vendor = 0x15ad, .subsystem = 0x1976 };
 static const struct e1000_config e1000 = { .mac = { 0x52, 0x54, 0, 0x12, 0x34, 0x56 } };
 
 static const struct vmport_config vmport = { .memory = 64 << 20, .pointer_changed = nothing };
@@ -69,7 +71,8 @@ static const struct {
 	{ &port92_class, &i8042, false }, { &serial_class, &serial, false }, { &debugcon_class, &serial, false },
 	{ &pit_class, &pit, false },      { &rtc_class, &rtc, false },       { &vga_class, &vga, true },
 	{ &ide_class, &ide, true },       { &ahci_class, &ahci, true },      { &e1000_class, &e1000, true },
-	{ &uhci_class, &uhci, true },     { &vmport_class, &vmport, false },
+	{ &uhci_class, &uhci, true },     { &vmport_class, &vmport, false }, { &mpt_spi_class, &mpt, true },
+	{ &mpt_sas_class, &mpt, true },
 };
 
 static struct device_config configure(const struct device_class *class, struct pci_bus *bus)

@@ -30,7 +30,7 @@ enum diagnostic_bits {
 };
 #define ADDRESS_REPLY 0x80000000u
 #define FIFO_EMPTY 0xffffffffu
-#define FRAME_ADDRESS 0xfffffff8u /* the low bits of a posted address say how much of the frame to fetch first */
+#define FRAME_ADDRESS 0xfffffffcu /* the low bits of a posted address say how much of the frame to fetch first */
 
 /* ---- FIFOs ---- */
 

@@ -5,9 +5,11 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "core/chipset/msi.h"
 #include "core/storage/ahci_private.h"
 
 #define REGISTERS_SIZE 0x1000
+#define MSI_CAPABILITY 0x80
 #define PCS 0x92 /* ICH8's port control and status: which ports are enabled */
 
 enum ahci_register { CAP = 0x00, GHC = 0x04, IS = 0x08, PI = 0x0c, VS = 0x10 };
@@ -29,7 +31,7 @@ void ahci_update_interrupt(struct ahci *hba)
 	for (unsigned i = 0; i < hba->port_count; i++)
 		if (ahci_port_interrupt(&hba->ports[i]))
 			hba->is |= 1u << i;
-	pci_set_irq(&hba->pci, hba->is && hba->ghc & GHC_IE);
+	pci_interrupt(&hba->pci, hba->is && hba->ghc & GHC_IE);
 }
 
 /* All that HBA Reset resets (10.4.3); the PCI registers stay. */
@@ -85,6 +87,9 @@ static void write_register(struct ahci *hba, unsigned offset, uint32_t value)
 		hba->ghc = GHC_AE | (value & GHC_IE);
 	} else if (offset == IS) {
 		hba->is &= ~value; /* a port that still asserts its interrupt sets its bit again */
+		/* A message tells of a rise: what is left, or came meanwhile, is told anew, or it would be lost. */
+		if (msi_enabled(&hba->pci))
+			pci_interrupt(&hba->pci, false);
 	}
 	ahci_update_interrupt(hba);
 }
@@ -185,6 +190,7 @@ static int ahci_create(struct device *d, const struct device_config *config, str
 		return error_set(e, -ENOMEM, "%s: not enough memory for its ports", config->id);
 	le16_store(hba->pci.config + PCS, (uint16_t)ports_implemented(hba));
 	le16_store(hba->pci.write_mask + PCS, (uint16_t)ports_implemented(hba));
+	msi_add(&hba->pci, MSI_CAPABILITY, 1);
 	hba->registers = (struct region){ .name = "ahci", .ops = &register_ops, .size = REGISTERS_SIZE };
 	pci_add_bar(&hba->pci, 5, PCI_BAR_MEMORY, &hba->registers, NULL);
 	return 0;

@@ -53,31 +53,30 @@ struct segment {
 	uint32_t chain;   /* where its chain element stands; 0: it has none */
 };
 
-/* Elements of less than 12 bytes may end a segment: what lies behind it reads as zeros. */
+/* An element of 8 bytes may end a segment: what lies behind it reads as zeros. */
 static int load_element(struct mpt *m, const struct segment *s, struct mpt_element *ret_element, uint8_t *raw)
 {
-	uint32_t n = MIN(MPT_ELEMENT_MAX, s->end - s->at);
+	uint32_t n;
 
+	if (s->at >= s->end || s->end - s->at < 8)
+		return -EINVAL;
+	n = MIN(MPT_ELEMENT_MAX, s->end - s->at);
 	memset(raw, 0, MPT_ELEMENT_MAX);
 	if (s->frame)
 		memcpy(raw, s->frame + s->at, n);
 	else if (device_dma_read(&m->pci.device, s->address + s->at, raw, n) < 0)
 		return -EFAULT;
 	n = mpt_element_load(raw, ret_element);
-	return s->end - s->at < 8 || ret_element->flags & MPT_LOCAL_ADDRESS ? -EINVAL : (int)n;
+	return ret_element->flags & MPT_LOCAL_ADDRESS ? -EINVAL : (int)n;
 }
 
-/* Goes on where the chain element says: 16 bits of length, 8 of the next chain element's place, in double words. */
+/* Goes on where the chain element at s->at says: 16 bits of length, 8 of the next chain element's place, in double words. */
 static int follow_chain(struct mpt *m, struct segment *s)
 {
 	struct mpt_element element;
 	uint8_t raw[MPT_ELEMENT_MAX];
-	int r;
+	int r = load_element(m, s, &element, raw);
 
-	s->at = s->chain;
-	if (!s->chain || s->chain >= s->end)
-		return -EINVAL;
-	r = load_element(m, s, &element, raw);
 	if (r < 0)
 		return r;
 	if ((element.flags & MPT_TYPE) != MPT_CHAIN)
@@ -103,6 +102,23 @@ static int add_pieces(struct mpt *m, struct scsi_request *q, const struct mpt_el
 	return 0;
 }
 
+/* One element that is no chain. 1: it is the list's last. */
+static int take_simple(struct mpt *m, struct mpt_slot *slot, struct segment *s, const struct mpt_element *element,
+                       unsigned size, uint64_t limit)
+{
+	int r;
+
+	s->at += size;
+	if ((element->flags & MPT_TYPE) != MPT_SIMPLE)
+		return -EINVAL;
+	r = add_pieces(m, &slot->io, element, limit);
+	if (r < 0)
+		return r;
+	if (element->flags & MPT_LAST_ELEMENT)
+		s->at = s->chain ? s->chain : s->end;
+	return element->flags & MPT_END_OF_LIST ? 1 : 0;
+}
+
 /* Collects the memory for limit bytes of data. Elements without a length are allowed: as many as pieces, and no more. */
 static int gather(struct mpt *m, struct mpt_slot *slot, uint64_t limit)
 {
@@ -114,24 +130,17 @@ static int gather(struct mpt *m, struct mpt_slot *slot, uint64_t limit)
 	while (slot->io.length < limit) {
 		struct mpt_element element;
 		uint8_t raw[MPT_ELEMENT_MAX];
-		bool chained = s.at >= (s.chain ? s.chain : s.end);
-		int r = chained ? 0 : load_element(m, &s, &element, raw);
+		bool ended = s.at >= (s.chain ? s.chain : s.end);
+		int r = ended ? 0 : load_element(m, &s, &element, raw);
 
-		if (chained || (r > 0 && (element.flags & MPT_TYPE) == MPT_CHAIN)) {
-			if (!chained)
-				s.chain = s.at;
+		if (ended)
+			s.at = s.chain ? s.chain : s.end;
+		if (ended || (r > 0 && (element.flags & MPT_TYPE) == MPT_CHAIN))
 			r = ++chains > MPT_MAX_CHAIN ? -E2BIG : follow_chain(m, &s);
-		} else if (r > 0) {
-			s.at += (uint32_t)r;
-			r = (element.flags & MPT_TYPE) == MPT_SIMPLE ? add_pieces(m, &slot->io, &element, limit)
-			                                             : -EINVAL;
-			if (!r && element.flags & MPT_END_OF_LIST)
-				return 0;
-			if (!r && element.flags & MPT_LAST_ELEMENT)
-				s.at = s.chain ? s.chain : s.end;
-		}
-		if (r < 0)
-			return r;
+		else if (r > 0)
+			r = take_simple(m, slot, &s, &element, (unsigned)r, limit);
+		if (r)
+			return MIN(r, 0);
 		if (++elements > SCSI_MAX_IOV + MPT_MAX_CHAIN)
 			return -E2BIG;
 	}

@@ -136,7 +136,7 @@ void scsi_inquiry(struct scsi_request *q)
 	p[4] = STANDARD_LENGTH - 5;
 	p[7] = 0x02; /* commands are queued */
 	memcpy(p + 8, VENDOR, 8);
-	memcpy(p + 16, q->target->cdrom ? "Virtual CD-ROM  " : "Virtual disk    ", 16);
+	memcpy(p + 16, q->target->cdrom ? "Vitrine CD-ROM  " : "Vitrine disk    ", 16);
 	memcpy(p + 32, "1.0 ", 4);
 	scsi_send(q, STANDARD_LENGTH, be16_load(q->cdb + 3));
 }

@@ -11,6 +11,8 @@ first=2048 first_sectors=65536 second=67584 second_sectors=32768 # 32 MB for GRU
 case $controller in
 ide) driver=ata_piix cd_parent=4 cd_address=0 ;;
 ahci) driver=ahci cd_parent=3 cd_address=1 ;;
+lsilogic) driver=mptspi cd_parent=3 cd_address=1 ;;
+lsisas1068) driver=mptsas cd_parent=3 cd_address=1 ;;
 esac
 
 # ---- the initramfs ----

@@ -48,10 +48,9 @@ static const struct mpt_config rig_told = { .subsystem_vendor = 0x15ad,
 
 static struct device_config rig_config(struct rig *r)
 {
-	struct device_config c = { .id = "scsi0",
-		                   .pci_bus = r->bus,
-		                   .pci_devfn = PCI_DEVFN(16, 0),
-		                   .extra = &rig_told };
+	struct device_config c = {
+		.id = "scsi0", .pci_bus = r->bus, .pci_devfn = PCI_DEVFN(16, 0), .extra = &rig_told
+	};
 
 	memcpy(c.blocks, r->blocks, sizeof(r->blocks));
 	return c;
@@ -219,7 +218,7 @@ static uint8_t rig_run(struct rig *r, uint8_t target, const uint8_t *cdb, uint8_
 	return r->reply[12];
 }
 
-#define RUN(r, target, write, length, ...)                                                                             \
+#define RUN(r, target, write, length, ...) \
 	rig_run(r, target, (const uint8_t[]){ __VA_ARGS__ }, sizeof((const uint8_t[]){ __VA_ARGS__ }), write, length)
 
 /* key << 16 | asc << 8 | ascq of the last sense data. */

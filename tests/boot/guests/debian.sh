@@ -24,7 +24,7 @@ prepare() {
 	cat > "$work/script" <<-END
 		wait-text "GRUB loads Linux" 120
 		screen-text grub
-		wait-text "guest: ejected" 240
+		wait-text "guest: ejected" 600
 		wait-text "guest: the drive is empty; waiting for the second CD" 60
 		cd insert $work/two.iso
 		wait-text "reboot: Power down" 180
@@ -58,7 +58,7 @@ check() {
 	local download presser
 
 	download=$(sum "$work/debian.ova")
-	start 500 --cd "$work/one.iso" --script "$work/script" "$work/debian.ova"
+	start 1000 --cd "$work/one.iso" --script "$work/script" "$work/debian.ova"
 	expect_status 0
 	expect grub "GRUB loads Linux"
 	expect serial "guest: machine VMware, Inc., VMware Virtual Platform, serial VMware-56 4d 01 23 45 67 89 ab-cd ef 01 23 45 67 89 ab"
@@ -73,7 +73,7 @@ check() {
 	# No script and no --until: status 0 is the guest's own power-off, which it does when it has heard the power button.
 	press_power_button &
 	presser=$!
-	start 300 "$work/debian.ova"
+	start 600 "$work/debian.ova"
 	kill $presser 2> /dev/null
 	expect_status 0
 	expect messages "the power button was pressed"

@@ -24,6 +24,7 @@ struct fixture {
 
 static struct device_config seen; /* the last that a card was created with */
 static struct ahci_config seen_ahci;
+static struct mpt_config seen_mpt;
 static struct fake_board *current;
 
 /* Not inlined: gcc would take fw_cfg's extra for an AHCI's. */
@@ -35,6 +36,8 @@ __attribute__((noinline)) int machine_add(struct machine *m, const struct device
 	seen = *config;
 	if (class == &ahci_class)
 		seen_ahci = *(const struct ahci_config *)config->extra;
+	if (class == &mpt_spi_class || class == &mpt_sas_class)
+		seen_mpt = *(const struct mpt_config *)config->extra;
 	fake_board_create(current, class, config);
 	return 0;
 }
@@ -92,6 +95,11 @@ static void fixture_free(struct fixture *f)
 static void add_sata(struct fixture *f, unsigned number, int slot)
 {
 	appliance_add_controller(f->a, APPLIANCE_SATA, number, "ahci")->pci_slot = slot;
+}
+
+static void add_scsi(struct fixture *f, unsigned number, const char *model, int slot)
+{
+	appliance_add_controller(f->a, APPLIANCE_SCSI, number, model)->pci_slot = slot;
 }
 
 static void place(struct fixture *f)
@@ -208,6 +216,57 @@ static void drives_have_a_place_on_controllers_that_there_are(void **state)
 	fixture_free(f);
 }
 
+static void scsi_controllers_have_their_usual_slots(void **state)
+{
+	static const unsigned spi[] = { [ORIGIN_OTHER] = 4, [ORIGIN_VMWARE] = 16, [ORIGIN_VIRTUALBOX] = 20 };
+	static const unsigned sas[] = { [ORIGIN_OTHER] = 5, [ORIGIN_VMWARE] = 160, [ORIGIN_VIRTUALBOX] = 22 };
+
+	(void)state;
+	for (unsigned origin = 0; origin < ARRAY_SIZE(spi); origin++) {
+		struct fixture *f = fixture_new(origin);
+
+		add_scsi(f, 0, "lsilogic", -1);
+		add_scsi(f, 1, "lsisas1068", -1);
+		place(f);
+		assert_int_equal(slot_of(f, 0), spi[origin]);
+		assert_int_equal(slot_of(f, 1), sas[origin]);
+		assert_int_equal(seen_mpt.subsystem_vendor, origin == ORIGIN_VMWARE ? 0x15ad : 0x1000);
+		fixture_free(f);
+	}
+}
+
+static void scsi_drives_have_15_places_without_the_hosts(void **state)
+{
+	struct fixture *f = fixture_new(ORIGIN_VMWARE);
+
+	(void)state;
+	add_scsi(f, 0, "lsilogic", 192);
+	for (unsigned unit = 0; unit < 17; unit++)
+		assert_int_equal(
+			cards_have_place(f->a, appliance_add_drive(f->a, DRIVE_CDROM, APPLIANCE_SCSI, 0, unit)),
+			unit < 16 && unit != 7);
+	place(f);
+	assert_int_equal(slot_of(f, 0), 192);
+	assert_true(seen_mpt.cdrom[15]);
+	fixture_free(f);
+}
+
+static void boot_order_names_scsi_disks_by_channel_and_target(void **state)
+{
+	struct fixture *f = fixture_new(ORIGIN_VMWARE);
+
+	(void)state;
+	add_scsi(f, 0, "lsilogic", -1);
+	add_scsi(f, 1, "lsisas1068", -1);
+	appliance_add_drive(f->a, DRIVE_DISK, APPLIANCE_SCSI, 0, 3);
+	appliance_add_drive(f->a, DRIVE_DISK, APPLIANCE_SCSI, 1, 10);
+	place(f);
+	firmware_boot_order(f->m, f->a);
+	assert_string_equal(f->m->boot_list, "/pci@i0cf8/scsi@10/channel@0/disk@3,0\n"
+	                                     "/pci@i0cf8/pci-bridge@15/scsi@0/channel@0/disk@a,0");
+	fixture_free(f);
+}
+
 static void boot_order_names_places_as_seabios_does(void **state)
 {
 	struct fixture *f = fixture_new(ORIGIN_VMWARE), *g = fixture_new(ORIGIN_VIRTUALBOX);
@@ -261,6 +320,9 @@ int main(void)
 		cmocka_unit_test(slots_that_cannot_be_are_replaced),
 		cmocka_unit_test(board_without_a_free_slot_is_refused_in_words),
 		cmocka_unit_test(drives_have_a_place_on_controllers_that_there_are),
+		cmocka_unit_test(scsi_controllers_have_their_usual_slots),
+		cmocka_unit_test(scsi_drives_have_15_places_without_the_hosts),
+		cmocka_unit_test(boot_order_names_scsi_disks_by_channel_and_target),
 		cmocka_unit_test(boot_order_names_places_as_seabios_does),
 		cmocka_unit_test(boot_list_that_is_full_ends_with_a_whole_line),
 	};

@@ -66,13 +66,13 @@ shown missing-disk
 close_silently
 
 # A device that Vitrine does not have yet
-sed -e '0,/<rasd:ResourceType>5</s//<rasd:ResourceSubType>lsilogic<\/rasd:ResourceSubType><rasd:ResourceType>6</' \
+sed -e '0,/<rasd:ResourceType>5</s//<rasd:ResourceSubType>buslogic<\/rasd:ResourceSubType><rasd:ResourceType>6</' \
 	"$TESTCARD/ova/testcard.ovf" >scsi.ovf
 cp "$TESTCARD/ova/testcard-disk1.vmdk" .
-says scsi.ovf 'LSI Logic SCSI'
+says scsi.ovf 'BusLogic SCSI'
 launch "$PWD/scsi.ovf"
 find_window '(scsi.ovf|Vitrine test card)'
-shown lsilogic
+shown buslogic
 close_silently
 
 # A digest that is wrong: the machine pauses until its user has decided

@@ -20,7 +20,7 @@ prepare() {
 
 # starts_from NAME PCI-ID PCI-ADDRESS
 starts_from() {
-	vitrine 60 --as-downloaded --until boot-sector-runs "$work/$1.vmx"
+	vitrine 240 --as-downloaded --until boot-sector-runs "$work/$1.vmx"
 	expect_status 0
 	expect debug "found mpt-scsi($2) at $3" "mpt $3 0:0 vendor='VITRINE' product='Vitrine disk'"
 	expect debug "mpt $3 2:0 vendor='VITRINE' product='Vitrine CD-ROM' rev='1.0' type=5 removable=1"
@@ -34,7 +34,7 @@ check() {
 	starts_from placed 0054 03:00.0
 
 	# The control: the same without a boot sector.
-	vitrine 60 --as-downloaded --until "No bootable device." "$work/blank.vmx"
+	vitrine 240 --as-downloaded --until "No bootable device." "$work/blank.vmx"
 	expect_status 0
 	expect screen "Boot failed: not a bootable disk"
 	expect_no screen "boot-sector-runs"

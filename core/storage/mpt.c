@@ -34,7 +34,7 @@ enum diagnostic_bits {
 
 /* ---- FIFOs ---- */
 
-bool mpt_fifo_push(struct mpt_fifo *f, uint32_t value)
+static bool fifo_push(struct mpt_fifo *f, uint32_t value)
 {
 	if (f->count == MPT_QUEUE)
 		return false;
@@ -42,7 +42,7 @@ bool mpt_fifo_push(struct mpt_fifo *f, uint32_t value)
 	return true;
 }
 
-bool mpt_fifo_pop(struct mpt_fifo *f, uint32_t *ret_value)
+static bool fifo_pop(struct mpt_fifo *f, uint32_t *ret_value)
 {
 	if (!f->count)
 		return false;
@@ -61,7 +61,7 @@ static void update_interrupt(struct mpt *m)
 }
 
 /* The controller stops, as its firmware does when it cannot go on; only a reset helps. */
-void mpt_fail(struct mpt *m, enum mpt_fault fault)
+static void fail(struct mpt *m, enum mpt_fault fault)
 {
 	m->state = MPT_FAULT;
 	m->fault = fault;
@@ -96,17 +96,17 @@ static bool post_reply(struct mpt *m, struct mpt_slot *slot)
 	if (m->replies.count == MPT_QUEUE)
 		return false;
 	if (slot->turbo) {
-		mpt_fifo_push(&m->replies, le32_load(slot->frame + MPT_MSG_CONTEXT) & ~ADDRESS_REPLY);
+		fifo_push(&m->replies, le32_load(slot->frame + MPT_MSG_CONTEXT) & ~ADDRESS_REPLY);
 		return true;
 	}
-	if (!mpt_fifo_pop(&m->frames, &frame))
+	if (!fifo_pop(&m->frames, &frame))
 		return false;
 	if (device_dma_write(&m->pci.device, mpt_address(m->message_high, frame), slot->reply,
 	                     MIN(length, m->reply_frame_size)) < 0) {
-		mpt_fail(m, MPT_REPLY_BUS_FAULT);
+		fail(m, MPT_REPLY_BUS_FAULT);
 		return false;
 	}
-	mpt_fifo_push(&m->replies, frame >> 1 | ADDRESS_REPLY);
+	fifo_push(&m->replies, frame >> 1 | ADDRESS_REPLY);
 	return true;
 }
 
@@ -155,11 +155,11 @@ static bool start_next(struct mpt *m, struct mpt_fifo *queue, unsigned first, un
 	struct mpt_slot *slot = m->state == MPT_OPERATIONAL && queue->count ? free_slot(m, first, end) : NULL;
 	uint32_t low;
 
-	if (!slot || !mpt_fifo_pop(queue, &low))
+	if (!slot || !fifo_pop(queue, &low))
 		return false;
 	if (device_dma_read(&m->pci.device, mpt_address(m->message_high, low & FRAME_ADDRESS), slot->frame, MPT_FRAME) <
 	    0) {
-		mpt_fail(m, MPT_REQUEST_BUS_FAULT);
+		fail(m, MPT_REQUEST_BUS_FAULT);
 		return false;
 	}
 	start_message(m, slot);
@@ -182,8 +182,8 @@ static void post(struct mpt *m, struct mpt_fifo *fifo, uint32_t value)
 {
 	if (m->state != MPT_OPERATIONAL && fifo != &m->frames)
 		return;
-	if (!mpt_fifo_push(fifo, value))
-		mpt_fail(m, MPT_REQUEST_OVERFLOW);
+	if (!fifo_push(fifo, value))
+		fail(m, MPT_REQUEST_OVERFLOW);
 	mpt_pump(m);
 }
 
@@ -191,7 +191,7 @@ static uint32_t take_reply(struct mpt *m)
 {
 	uint32_t value = FIFO_EMPTY;
 
-	mpt_fifo_pop(&m->replies, &value);
+	fifo_pop(&m->replies, &value);
 	mpt_pump(m);
 	return value;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * LSI Logic Fusion-MPT controllers: lsilogic (LSI53C1030, parallel SCSI, one bus) and lsisas1068 (SAS1068, 16 PHYs). Targets
- * are numbered as the .vmx does, 0 to 15 without 7, which is the parallel host's own address and nobody's on SAS.
+ * LSI Logic Fusion-MPT controllers: lsilogic (LSI53C1030, parallel SCSI, one bus) and lsisas1068 (SAS1068, 16 PHYs).
+ * Targets are numbered as the .vmx does, 0 to 15 without 7, the parallel host's own address and nobody's on SAS.
  * device_config: blocks[target]; extra: struct mpt_config.
  */
 #ifndef VITRINE_MPT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Configuration pages. A driver asks for a page's header first, then reads or writes it whole. What a page says comes from its
- * fill function over zeros; the bytes of changeable pages are kept in m->store. All pages are in the tables at the end.
+ * Configuration pages. A driver asks for a page's header first, then reads or writes it whole. What a page says comes
+ * from its fill function over zeros; the bytes of changeable pages are kept in m->store. All pages are in one table.
  */
 #include "core/storage/mpt_private.h"
 
@@ -53,7 +53,7 @@ static bool is_present(const struct mpt *m, unsigned target)
 }
 
 /* NAA 5 with VMware's OUI, as the hardware that this stands for has it; the PHYs end in small numbers. */
-uint64_t mpt_sas_address(const struct mpt *m, unsigned target)
+static uint64_t target_address(const struct mpt *m, unsigned target)
 {
 	return 0x5ull << 60 | 0x000c29ull << 36 | scsi_target_number(&m->targets[target]);
 }
@@ -115,6 +115,7 @@ static void ioc_1(const struct mpt *m, unsigned index, uint8_t *p)
 /* Ultra320: what driver and drive agree on makes no difference here, but they must agree. */
 #define PARAMETERS 0x20ff0807u /* wide, offset 255, period 8 (6.25 ns), DT, IU, QAS */
 #define CAPABILITIES (PARAMETERS | 0x80000000u /* AIP */)
+#define PARAMETER_BITS 0x20ffff07u /* any offset and period that was asked for is good */
 
 static void scsi_port_0(const struct mpt *m, unsigned index, uint8_t *p)
 {
@@ -195,7 +196,7 @@ static void sas_device_0(const struct mpt *m, unsigned index, uint8_t *p)
 	bool phy = index < PHYS;
 
 	le16_store(p + 8, (uint16_t)target); /* Slot */
-	le64_store(p + 12, phy ? phy_address(m, target) : mpt_sas_address(m, target));
+	le64_store(p + 12, phy ? phy_address(m, target) : target_address(m, target));
 	le16_store(p + 20, phy ? 0 : PHY_HANDLE(target)); /* ParentDevHandle */
 	p[22] = (uint8_t)target;                          /* PhyNum */
 	le16_store(p + 24, phy ? PHY_HANDLE(target) : TARGET_HANDLE(target));
@@ -225,7 +226,7 @@ static void sas_device_2(const struct mpt *m, unsigned index, uint8_t *p)
 static void sas_phy_0(const struct mpt *m, unsigned index, uint8_t *p)
 {
 	le16_store(p + 8, PHY_HANDLE(index));
-	le64_store(p + 12, is_present(m, index) ? mpt_sas_address(m, index) : 0);
+	le64_store(p + 12, is_present(m, index) ? target_address(m, index) : 0);
 	le16_store(p + 20, is_present(m, index) ? TARGET_HANDLE(index) : 0);
 	le32_store(p + 24, target_info(m, index));
 	p[28] = p[29] = 0x98; /* programmed and hardware link rates: 1.5 to 3 Gbit/s */
@@ -360,7 +361,7 @@ static void scsi_device_0(const struct mpt *m, unsigned index, uint8_t *p)
 {
 	if (!is_present(m, index))
 		return;
-	le32_store(p + 4, le32_load(m->store + STORE_SCSI_DEVICE_1 + 12 * index) & CAPABILITIES);
+	le32_store(p + 4, le32_load(m->store + STORE_SCSI_DEVICE_1 + 12 * index) & PARAMETER_BITS);
 	p[8] = 0x01; /* parameters have been negotiated */
 }
 

@@ -70,7 +70,7 @@ static int load_element(struct mpt *m, const struct segment *s, struct mpt_eleme
 	return ret_element->flags & MPT_LOCAL_ADDRESS ? -EINVAL : (int)n;
 }
 
-/* Goes on where the chain element at s->at says: 16 bits of length, 8 of the next chain element's place, in double words. */
+/* Goes on where the chain element at s->at says: 16 bits of length, 8 of the next one's place, in double words. */
 static int follow_chain(struct mpt *m, struct segment *s)
 {
 	struct mpt_element element;
@@ -119,7 +119,7 @@ static int take_simple(struct mpt *m, struct mpt_slot *slot, struct segment *s, 
 	return element->flags & MPT_END_OF_LIST ? 1 : 0;
 }
 
-/* Collects the memory for limit bytes of data. Elements without a length are allowed: as many as pieces, and no more. */
+/* Collects the memory for limit bytes. Elements without a length are allowed: as many as pieces, and no more. */
 static int gather(struct mpt *m, struct mpt_slot *slot, uint64_t limit)
 {
 	struct segment s = {
@@ -328,7 +328,7 @@ static void tell_manager(struct mpt *m, unsigned manager)
 		mpt_finish(m, slot);
 }
 
-/* The requests end when what they have in flight is back: only then may the host use their memory for something else. */
+/* The requests end when what they have in flight is back: only then may the host use their memory again. */
 static uint32_t terminate(struct mpt *m, unsigned manager)
 {
 	const uint8_t *frame = m->slots[manager].frame;

@@ -96,8 +96,8 @@ struct mpt_slot {
 
 enum mpt_doorbell {
 	DOORBELL_IDLE,
-	DOORBELL_WRITE /* the host writes a message */,
-	DOORBELL_READ /* and reads the reply */
+	DOORBELL_WRITE, /* the host writes a message */
+	DOORBELL_READ,  /* ... and reads the reply */
 };
 
 struct mpt {
@@ -137,11 +137,8 @@ static inline uint64_t mpt_address(uint32_t high, uint32_t low)
 }
 
 /* mpt.c */
-void mpt_fail(struct mpt *m, enum mpt_fault fault);
 void mpt_finish(struct mpt *m, struct mpt_slot *slot); /* the reply is made: it goes out as soon as there is room */
 void mpt_pump(struct mpt *m); /* replies out, frames in; after anything that may allow either */
-bool mpt_fifo_push(struct mpt_fifo *f, uint32_t value); /* false: full */
-bool mpt_fifo_pop(struct mpt_fifo *f, uint32_t *ret_value);
 
 /* mpt_message.c: makes the reply to all but SCSI requests and task management. */
 void mpt_message(struct mpt *m, const uint8_t *frame, uint8_t *reply);
@@ -153,7 +150,7 @@ void mpt_io_start(struct mpt *m, struct mpt_slot *slot);
 void mpt_io_again(struct mpt *m, struct mpt_slot *slot); /* after a load */
 void mpt_manage_tasks(struct mpt *m, struct mpt_slot *slot);
 
-/* A simple scatter-gather element. Returns its size, 0: it is none. */
+/* A scatter-gather element; of a chain element only the address means the same. */
 struct mpt_element {
 	uint8_t flags;
 	uint32_t length;
@@ -165,16 +162,15 @@ enum mpt_element_flags {
 	MPT_SIMPLE = 0x10,
 	MPT_CHAIN = 0x30,
 	MPT_LOCAL_ADDRESS = 0x08,
-	MPT_HOST_TO_IOC = 0x04,
 	MPT_64_BIT = 0x02,
 	MPT_END_OF_LIST = 0x01,
 };
 #define MPT_ELEMENT_MAX 12u
+/* raw has MPT_ELEMENT_MAX bytes; returns how many of them are the element's. */
 unsigned mpt_element_load(const uint8_t *raw, struct mpt_element *ret_element);
 
 /* mpt_config.c */
 void mpt_config_message(struct mpt *m, const uint8_t *frame, uint8_t *reply);
 void mpt_config_defaults(struct mpt *m);
-uint64_t mpt_sas_address(const struct mpt *m, unsigned target);
 
 #endif

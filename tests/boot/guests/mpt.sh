@@ -24,8 +24,7 @@ starts_from() {
 	expect_status 0
 	expect debug "found mpt-scsi($2) at $3" "mpt $3 0:0 vendor='VITRINE' product='Vitrine disk'"
 	expect debug "mpt $3 2:0 vendor='VITRINE' product='Vitrine CD-ROM' rev='1.0' type=5 removable=1"
-	expect_row 1 "Booting from Hard Disk..."
-	expect_row 2 "boot-sector-runs"
+	expect screen "Booting from Hard Disk..." "boot-sector-runs"
 }
 
 check() {

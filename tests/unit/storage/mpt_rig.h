@@ -79,7 +79,7 @@ static void rig_plug_in(struct rig *r, const struct device_class *class)
 	r->port = (uint16_t)(le32_load(r->d->pci->config + PCI_BAR0) & 0xfffc);
 }
 
-/* A handshake as drivers do it: every double word and every half of the reply by itself. Returns the reply's double words. */
+/* A handshake as drivers do it, each double word and each half of the reply by itself. Returns the reply's words. */
 static unsigned rig_shake(struct rig *r, const uint8_t *message, unsigned words)
 {
 	unsigned halves = 2;
@@ -206,7 +206,7 @@ static inline uint16_t rig_status(const struct rig *r)
 	return le16_load(r->reply + MPT_IOC_STATUS);
 }
 
-/* Runs one command to its end; a reply by address is in r->reply, all zeros after one by context. Returns the SCSI status. */
+/* Runs one command; a reply by address is in r->reply, all zeros after one by context. Returns the SCSI status. */
 static uint8_t rig_run(struct rig *r, uint8_t target, const uint8_t *cdb, uint8_t cdb_length, bool write,
                        uint32_t length)
 {

@@ -80,7 +80,7 @@ static void bios_driver_reads_a_sector(void **state)
 	rig_free(r);
 }
 
-/* The low two bits say how much of the frame to fetch, the third belongs to the address: SeaBIOS's stack is aligned to 4. */
+/* The low two bits say how much of the frame to fetch. SeaBIOS's stack is aligned to 4. */
 static void frames_lie_at_multiples_of_four(void **state)
 {
 	struct rig *r = rig_new(&mpt_spi_class);

@@ -49,7 +49,7 @@ press_power_button() {
 
 	while sleep 0.5; do
 		grep -qs "guest: waits for the power button" "$work/serial" || continue
-		player=$(pgrep -o -P $$ -f vitrine-core) && kill -TERM "$player"
+		player=$(pgrep -o -P $$ -x vitrine-core) && kill -TERM "$player"
 		return
 	done
 }

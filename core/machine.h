@@ -38,8 +38,8 @@ struct machine_events { /* all called on the I/O thread */
 };
 
 struct machine_options {
-	const struct appliance *appliance; /* borrowed for the call */
-	struct block **blocks; /* one per appliance->drives[i], NULL: not to be plugged in. Borrowed, must outlive */
+	const struct appliance *appliance; /* borrowed, must outlive: a reset looks at its drives */
+	struct block **blocks;  /* one per appliance->drives[i], NULL: not to be plugged in. Borrowed, must outlive */
 	struct net_port **nets; /* one per appliance->nics[i], NULL: no cable. Borrowed, must outlive; or NULL */
 	struct loop *loop;      /* borrowed, with `clock` in it */
 	struct clock *clock;    /* guest time; borrowed, stopped and at 0 */

@@ -297,11 +297,6 @@ static int describe_machine(struct selftest *t)
 	               : 0;
 }
 
-static void pointer_mode(void *context, bool absolute)
-{
-	(void)context, (void)absolute; /* nobody points */
-}
-
 static int build(struct selftest *t, int kvm_fd, struct error *e)
 {
 	struct itimerspec often = { { 1, 0 }, { 1, 0 } };

@@ -21,6 +21,7 @@
 #define APPLIANCE_MAX_DRIVES 256     /* 4 x 64 on pvscsi */
 #define APPLIANCE_MAX_NICS 36        /* VirtualBox with ICH9 */
 #define APPLIANCE_MAX_SERIALS 32
+#define APPLIANCE_MAX_FORWARDS 16 /* more ports than any appliance's documentation asks to open */
 #define APPLIANCE_MAX_CPUS 768
 #define APPLIANCE_NO_TIME INT64_MIN
 #define APPLIANCE_MAX_REMARKS 1024 /* a hostile text cannot make us keep more */
@@ -81,6 +82,16 @@ struct appliance_nic {
 	bool start_connected;
 };
 
+enum appliance_protocol { FORWARD_TCP, FORWARD_UDP };
+
+/* A port of the host that leads to one of the first card's machine. A wish: whoever binds the port judges it. */
+struct appliance_forward {
+	unsigned number; /* vitrine.forward0: 0 */
+	enum appliance_protocol protocol;
+	uint8_t address[4];             /* where the host listens, 127.0.0.1 unless the text says otherwise */
+	uint16_t host_port, guest_port; /* not 0 */
+};
+
 struct appliance_serial {
 	unsigned number; /* serial0: 0 = COM1 */
 	char *backing;   /* what the text asked for ("file:/tmp/x", "pipe:..."): reported, never honoured unasked */
@@ -106,6 +117,7 @@ struct appliance {
 	char *sound;               /* "" none, else "es1371", "hdaudio", "ac97", "sb16" */
 	bool usb;                  /* any USB controller declared */
 	bool vmport;               /* VMware's back door answers */
+	bool host_loopback;        /* a wish: the machine may reach what listens on the host's 127.0.0.1 */
 	bool rtc_local_time;       /* the RTC shows local time (Windows guests) instead of UTC */
 	int64_t rtc_difference;    /* seconds that it shows more than UTC, whatever rtc_local_time says; or APPLIANCE_NO_TIME */
 	int64_t rtc_start;         /* UTC, since 1970, that it starts at instead of now; or APPLIANCE_NO_TIME */
@@ -115,8 +127,9 @@ struct appliance {
 	struct appliance_drive drives[APPLIANCE_MAX_DRIVES];
 	struct appliance_nic nics[APPLIANCE_MAX_NICS];
 	struct appliance_serial serials[APPLIANCE_MAX_SERIALS];
+	struct appliance_forward forwards[APPLIANCE_MAX_FORWARDS];
 	struct appliance_remark *remarks;
-	unsigned controller_count, drive_count, nic_count, serial_count, remark_count;
+	unsigned controller_count, drive_count, nic_count, serial_count, forward_count, remark_count;
 
 	/* Private to vmformat: the container that names are resolved in. */
 	const struct files *outer; /* borrowed: the caller's */

@@ -153,6 +153,20 @@ static void put_nics(struct writer *w, const struct appliance *a)
 	}
 }
 
+static void put_forwards(struct writer *w, const struct appliance *a)
+{
+	char text[48];
+
+	if (a->nic_count)
+		fputs("\n# A port of this computer that leads into the machine (protocol, port here, port there):\n"
+		      "# vitrine.forward0 = \"tcp:8443:443\" shows its https at https://127.0.0.1:8443/.\n",
+		      w->out);
+	for (unsigned i = 0; i < a->forward_count; i++) {
+		vmx_forward_print(&a->forwards[i], text);
+		put(w, text, "vitrine.forward%u", a->forwards[i].number);
+	}
+}
+
 static void put_serials(struct writer *w, const struct appliance *a)
 {
 	for (unsigned i = 0; i < a->serial_count; i++) {
@@ -195,7 +209,8 @@ static void put_remarks(struct writer *w, const struct appliance *a)
 int appliance_to_vmx(const struct appliance *a, char **ret_text, struct error *e)
 {
 	static void (*const parts[])(struct writer *, const struct appliance *) = {
-		put_head, put_controllers, put_drives, put_nics, put_serials, put_sound_and_usb, put_remarks,
+		put_head,     put_controllers, put_drives,        put_nics,
+		put_forwards, put_serials,     put_sound_and_usb, put_remarks,
 	};
 	char *text = NULL;
 	size_t length;

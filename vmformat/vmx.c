@@ -411,6 +411,25 @@ static int read_nics(struct reader *r)
 	return result;
 }
 
+static int read_forwards(struct reader *r)
+{
+	for (unsigned number = 0; number < APPLIANCE_MAX_FORWARDS; number++) {
+		const struct vmx_entry *entry = find(r, "vitrine.forward%u", number);
+		struct appliance_forward forward = { .number = number };
+
+		if (!entry || !*entry->value)
+			continue;
+		if (vmx_forward_read(entry->value, &forward) < 0)
+			appliance_remark(r->a, entry->line, entry->key,
+			                 "\"%s\" is no forwarded port; write it as \"tcp:8443:443\" (protocol, port "
+			                 "here, port in the machine).",
+			                 entry->value);
+		else
+			r->a->forwards[r->a->forward_count++] = forward;
+	}
+	return 0;
+}
+
 static int read_serials(struct reader *r)
 {
 	char device[KEY_SIZE];
@@ -569,7 +588,8 @@ static int by_line(const void *a, const void *b)
 int vmx_to_appliance(const struct vmx_file *vmx, struct appliance *a, struct error *e)
 {
 	static int (*const parts[])(struct reader *) = { read_machine,  read_sound_and_usb, read_controllers,
-		                                         read_floppies, read_nics,          read_serials };
+		                                         read_floppies, read_nics,          read_serials,
+		                                         read_forwards };
 	const char *guest_os = vmx_get(vmx, "guestOS");
 	struct reader r = { .vmx = vmx, .a = a, .defaults = vmx_guest_defaults(guest_os ? guest_os : "") };
 	int result = 0;

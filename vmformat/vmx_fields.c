@@ -367,6 +367,8 @@ const struct vmx_field vmx_machine_fields[] = {
 	  "FALSE: VMware's back door, with its absolute mouse, is not there." },
 	{ "rtc.diffFromUTC", &seconds, MACHINE(rtc_difference), "Seconds that it shows more than UTC.", "" },
 	{ "rtc.startTime", &seconds, MACHINE(rtc_start), "UTC, in seconds since 1970, that it starts at.", "" },
+	{ "vitrine.hostLoopback", &boolean, MACHINE(host_loopback),
+	  "TRUE: the machine asks to reach what listens on this computer's own 127.0.0.1.", "FALSE" },
 	{ 0 },
 };
 

@@ -53,6 +53,10 @@ struct vmx_guest_defaults vmx_guest_defaults(const char *guest_os);
 /* "TRUE", "yes", "1"...; fallback if it is none of them. value may be NULL. */
 bool vmx_boolean(const char *value, bool fallback);
 
+/* "tcp:8443:443", "udp:127.0.0.1:5353:53". -EINVAL: *forward is as it was. Its number stays. */
+int vmx_forward_read(const char *value, struct appliance_forward *forward);
+void vmx_forward_print(const struct appliance_forward *forward, char ret_text[48]);
+
 /* Does key match? '#' in the pattern: one or more digits; '*' at its end: anything. Without regard to case. */
 bool vmx_key_matches(const char *pattern, const char *key);
 

@@ -531,6 +531,9 @@ static struct appliance *rich_appliance(void)
 	appliance_add_nic(a, 7, "e1000")->start_connected = false;
 	appliance_set_text(&appliance_add_serial(a, 1)->backing, "file:/tmp/a:b");
 	appliance_add_serial(a, 2);
+	a->forwards[a->forward_count++] = (struct appliance_forward){ 2, FORWARD_TCP, { 127, 0, 0, 1 }, 8443, 443 };
+	a->forwards[a->forward_count++] = (struct appliance_forward){ 15, FORWARD_UDP, { 10, 0, 0, 255 }, 65535, 1 };
+	a->host_loopback = true;
 	appliance_remark(a, 12, "odd.key", "It is odd.");
 	return a;
 }

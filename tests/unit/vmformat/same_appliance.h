@@ -42,6 +42,19 @@ static inline const char *different_nic(const struct appliance_nic *x, const str
 	return NULL;
 }
 
+static inline const char *different_forwards(const struct appliance *x, const struct appliance *y)
+{
+	DIFFERS(x->forward_count, y->forward_count);
+	for (unsigned i = 0; i < x->forward_count; i++) {
+		DIFFERS(x->forwards[i].number, y->forwards[i].number);
+		DIFFERS(x->forwards[i].protocol, y->forwards[i].protocol);
+		DIFFERS(memcmp(x->forwards[i].address, y->forwards[i].address, 4), 0);
+		DIFFERS(x->forwards[i].host_port, y->forwards[i].host_port);
+		DIFFERS(x->forwards[i].guest_port, y->forwards[i].guest_port);
+	}
+	return NULL;
+}
+
 static inline const char *different_elements(const struct appliance *x, const struct appliance *y)
 {
 	const char *difference = NULL;
@@ -64,7 +77,7 @@ static inline const char *different_elements(const struct appliance *x, const st
 		DIFFERS(x->serials[i].number, y->serials[i].number);
 		TEXT_DIFFERS(x->serials[i].backing, y->serials[i].backing);
 	}
-	return difference;
+	return difference ? difference : different_forwards(x, y);
 }
 
 static inline const char *different_appliance(const struct appliance *x, const struct appliance *y)
@@ -80,6 +93,7 @@ static inline const char *different_appliance(const struct appliance *x, const s
 	DIFFERS(x->cores_per_socket, y->cores_per_socket);
 	TEXT_DIFFERS(x->sound, y->sound);
 	DIFFERS(x->usb, y->usb);
+	DIFFERS(x->host_loopback, y->host_loopback);
 	DIFFERS(x->rtc_local_time, y->rtc_local_time);
 	DIFFERS(x->vmport, y->vmport);
 	DIFFERS(x->rtc_difference, y->rtc_difference);

@@ -580,6 +580,69 @@ static void vmx_network_cards_are_read(void **state)
 	appliance_free(a);
 }
 
+static void vmx_forwarded_ports_are_read(void **state)
+{
+	static const uint8_t here[] = { 127, 0, 0, 1 }, all[] = { 0, 0, 0, 0 };
+	struct appliance *a = describe("memsize = 64\nvitrine.forward0 = \"tcp:8443:443\"\n"
+	                               "vitrine.forward3 = \"UDP:0.0.0.0:5353:53\"\nvitrine.forward4 = \"\"\n"
+	                               "vitrine.hostLoopback = \"TRUE\"\n");
+
+	(void)state;
+	assert_int_equal(a->forward_count, 2);
+	assert_int_equal(a->forwards[0].protocol, FORWARD_TCP);
+	assert_memory_equal(a->forwards[0].address, here, 4);
+	assert_int_equal(a->forwards[0].host_port, 8443);
+	assert_int_equal(a->forwards[0].guest_port, 443);
+	assert_int_equal(a->forwards[1].number, 3);
+	assert_int_equal(a->forwards[1].protocol, FORWARD_UDP);
+	assert_memory_equal(a->forwards[1].address, all, 4);
+	assert_true(a->host_loopback);
+	assert_int_equal(a->remark_count, 0);
+	appliance_free(a);
+}
+
+static void vmx_malformed_forwards_are_remarked_and_left_out(void **state)
+{
+	static const char *const bad[] = { "tcp",
+		                           "tcp:80",
+		                           "tcp:0:80",
+		                           "tcp:80:65536",
+		                           "tcp:-1:80",
+		                           "tcp:+8:80",
+		                           "tcp: 8:80",
+		                           "tcp:8:80 ",
+		                           "tcp:00000080:80",
+		                           "sctp:1:2",
+		                           "tcp:1.2.3:80:80",
+		                           "tcp:localhost:80:80",
+		                           "tcp::80:80",
+		                           "tcp:127.0.0.1:80:80:80",
+		                           "tcp:80:80:",
+		                           "tcp:127.0.0.1:80:80aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++) {
+		char text[256];
+		struct appliance *a;
+
+		snprintf(text, sizeof(text), "memsize = 64\nvitrine.forward1 = \"%s\"\n", bad[i]);
+		a = describe(text);
+		if (a->forward_count || !remark_on(a, "vitrine.forward1"))
+			fail_msg("\"%s\" was taken", bad[i]);
+		appliance_free(a);
+	}
+}
+
+static void vmx_forwards_beyond_the_last_are_not_honoured(void **state)
+{
+	struct appliance *a = describe("memsize = 64\nvitrine.forward16 = \"tcp:8443:443\"\n");
+
+	(void)state;
+	assert_int_equal(a->forward_count, 0);
+	assert_non_null(remark_on(a, "vitrine.forward16"));
+	appliance_free(a);
+}
+
 static void vmx_serial_ports_are_remarked_and_never_connected(void **state)
 {
 	struct appliance *a = describe("memsize = 64\nserial0.present = TRUE\nserial0.fileType = \"pipe\"\n"
@@ -715,6 +778,9 @@ int main(void)
 		cmocka_unit_test(vmx_odd_drives_are_remarked),
 		cmocka_unit_test(vmx_not_present_switches_off_a_namespace),
 		cmocka_unit_test(vmx_network_cards_are_read),
+		cmocka_unit_test(vmx_forwarded_ports_are_read),
+		cmocka_unit_test(vmx_malformed_forwards_are_remarked_and_left_out),
+		cmocka_unit_test(vmx_forwards_beyond_the_last_are_not_honoured),
 		cmocka_unit_test(vmx_serial_ports_are_remarked_and_never_connected),
 		cmocka_unit_test(vmx_what_is_not_honoured_is_remarked_once_per_namespace),
 		cmocka_unit_test(vmx_encrypted_machine_is_refused_in_words),

@@ -19,6 +19,10 @@
 #define MAX_PEERS \
 	64 /* programs of the host that talk to forwarded UDP ports at the same time; then the oldest is forgotten */
 
+/* libslirp answers the guest with an ICMP error. Not ECONNREFUSED: its reset is then made of the guest's own packet, which
+ * libslirp 4.7 frees while it still waits for the neighbour's address. */
+#define REFUSED ENETUNREACH
+
 struct peer {
 	int socket;
 	struct sockaddr_in address;
@@ -101,7 +105,7 @@ int connect(int fd, const struct sockaddr *to, socklen_t length)
 {
 	if (may_reach(fd, to, length))
 		return (int)syscall(SYS_connect, fd, to, length);
-	errno = ECONNREFUSED; /* libslirp answers with a reset */
+	errno = REFUSED;
 	return -1;
 }
 
@@ -109,7 +113,7 @@ ssize_t sendto(int fd, const void *data, size_t size, int flags, const struct so
 {
 	if (may_reach(fd, to, length))
 		return syscall(SYS_sendto, fd, data, size, flags, to, length);
-	errno = ECONNREFUSED;
+	errno = REFUSED;
 	return -1;
 }
 

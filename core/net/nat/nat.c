@@ -196,7 +196,22 @@ static struct in6_addr ipv6(unsigned network, unsigned host)
 	return (struct in6_addr){ { { 0xfd, 'V', 'i', 't', 'r', 'i', 0, (uint8_t)network, [15] = (uint8_t)host } } };
 }
 
-static Slirp *make_network(struct nic *nic, unsigned network, bool host_loopback)
+static bool has_udp_forward(const struct nat_start *start)
+{
+	for (unsigned i = 0; i < start->forward_count; i++)
+		if (start->forwards[i].protocol == NAT_UDP)
+			return true;
+	return false;
+}
+
+/* What is forbidden here and in calls.c is forbidden twice: here by the address that the guest wrote, there by the one that the
+ * kernel gets. But libslirp's ban also stops a guest's answers to programs of the host on a forwarded UDP port. */
+static bool bans_loopback(const struct nat_start *start)
+{
+	return !(start->flags & NAT_HOST_LOOPBACK) && !has_udp_forward(start);
+}
+
+static Slirp *make_network(struct nic *nic, unsigned network, bool ban_loopback)
 {
 	const SlirpConfig config = {
 		.version = 1, /* all that we set is in it, and every libslirp since 4.1 takes it */
@@ -211,7 +226,7 @@ static Slirp *make_network(struct nic *nic, unsigned network, bool host_loopback
 		.vprefix_len = 64,
 		.vhost6 = ipv6(network, 2),
 		.vnameserver6 = ipv6(network, 3),
-		.disable_host_loopback = !host_loopback,
+		.disable_host_loopback = ban_loopback,
 		.enable_emu = false,
 	};
 
@@ -240,7 +255,7 @@ struct nat *nat_new(const struct nat_start *start, int32_t ret_errors[NAT_MAX_FO
 		struct nic *nic = &nat->nics[i];
 
 		*nic = (struct nic){ .nat = nat, .fd = NAT_FRAME_FD + (int)i, .last = &nic->first };
-		nic->slirp = make_network(nic, 2 + i, start->flags & NAT_HOST_LOOPBACK);
+		nic->slirp = make_network(nic, 2 + i, bans_loopback(start));
 		if (!nic->slirp)
 			return NULL; /* the process ends with it */
 	}

@@ -329,7 +329,8 @@ static void a_connection_reaches_a_server_beside_the_host(void **state)
 
 static void a_long_download_loses_nothing_when_the_guest_is_slow(void **state)
 {
-	uint8_t outer[4], *data = malloc(65536);
+	static uint8_t data[65536];
+	uint8_t outer[4];
 	uint16_t port = 0;
 	int server, peer;
 	uint32_t sent = 0, got = 0;
@@ -356,7 +357,6 @@ static void a_long_download_loses_nothing_when_the_guest_is_slow(void **state)
 			assert_int_equal(data[i], (uint8_t)((got + i) / 251));
 		got += (uint32_t)length;
 	}
-	free(data);
 	close(peer);
 	close(server);
 	stop(r);

@@ -5,13 +5,12 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -19,10 +18,13 @@
 
 #include "core/audio/sound_ring.h"
 #include "core/broker_files.h"
+#include "core/broker_net.h"
+#include "core/broker_spawn.h"
 #include "core/video/screen.h"
 #include "vmformat/bytes.h"
 
-#define CORE_SOCKET 3       /* the descriptor's number in the core, as its --core-fd says */
+#define CORE_EVENT 0u       /* in the epoll set; the others are enum net_event */
+#define MAX_EVENTS 4        /* the core, vitrine-net, resolv.conf, something to say */
 #define SEND_TIMEOUT_MS 200 /* a core that does not read for so long must not freeze the window */
 
 struct broker {
@@ -30,6 +32,8 @@ struct broker {
 	pid_t pid;  /* 0: not started, or waited for */
 	int status; /* its wait status, once pid is 0 */
 	int socket;
+	int events; /* epoll: the socket (CORE_EVENT), and net's */
+	struct broker_net *net;
 	int log; /* read end of the pipe that is the core's stderr */
 	int screen_fd, sound_fd;
 	uint32_t *screen;
@@ -44,7 +48,7 @@ static const struct {
 	enum message_type type;
 	uint32_t limit;
 } limits[] = {
-	{ MESSAGE_HELLO, 1 },       { MESSAGE_MACHINE, 1 },
+	{ MESSAGE_HELLO, 1 },       { MESSAGE_MACHINE, 1 }, { MESSAGE_NETWORK_WANTED, 1 },
 	{ MESSAGE_OPEN, 8192 },     /* 8 TB in the 2 GB pieces of twoGbMaxExtent, and every file of a manifest again */
 	{ MESSAGE_NOTICE, 4096 },   /* 1,024 remarks of an appliance, and troubles while it runs */
 	{ MESSAGE_QUESTION, 1024 }, /* one for each file of a manifest */
@@ -116,93 +120,47 @@ static int gather(struct broker *b, const struct broker_options *o, struct start
 	return err;
 }
 
-/* The player's environment holds people's tokens; of it the core gets what a loader and sanitizers read. */
-static void core_environment(char *ret_environment[], size_t size)
-{
-	static const char *const kept[] = { "LD_LIBRARY_PATH=", "ASAN_OPTIONS=", "UBSAN_OPTIONS=" };
-	size_t count = 0;
-
-	for (char **e = environ; *e && count + 1 < size; e++)
-		for (size_t i = 0; i < ARRAY_SIZE(kept); i++)
-			if (!strncmp(*e, kept[i], strlen(kept[i])))
-				ret_environment[count++] = *e;
-	ret_environment[count] = NULL;
-}
-
-/*
- * The core is born with nothing but its socket and a pipe for last words: not even the player's terminal, which could
- * be read from and written escape sequences to. posix_spawn: no copy of the player's page tables.
- */
-static int spawn(struct broker *b, const char *path, int peer, int log)
-{
-	static char number[] = "3", option[] = "--core-fd", name[] = "vitrine-core";
-	static_assert(CORE_SOCKET == 3, "number[] above");
-	char *const arguments[] = { name, option, number, NULL };
-	char *environment[8];
-	posix_spawn_file_actions_t actions;
-	posix_spawnattr_t attributes;
-	sigset_t set;
-	int err;
-
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
-	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-	posix_spawn_file_actions_adddup2(&actions, log, 2);
-	posix_spawn_file_actions_adddup2(&actions, peer, CORE_SOCKET);
-	posix_spawn_file_actions_addclosefrom_np(&actions, CORE_SOCKET + 1); /* a player's libraries leak theirs */
-	posix_spawnattr_init(&attributes);
-	sigemptyset(&set);
-	posix_spawnattr_setsigmask(&attributes, &set);
-	sigfillset(&set);
-	posix_spawnattr_setsigdefault(&attributes, &set);
-	posix_spawnattr_setpgroup(&attributes, 0); /* Ctrl+C on the terminal is for the broker to judge */
-	posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-	core_environment(environment, ARRAY_SIZE(environment));
-	err = posix_spawn(&b->pid, path, &actions, &attributes, arguments, environment);
-	posix_spawn_file_actions_destroy(&actions);
-	posix_spawnattr_destroy(&attributes);
-	if (err)
-		b->pid = 0;
-	return -err;
-}
-
-/* A descriptor number above those that spawn() deals out, so that no dup2 there hits another. */
-static int raise_fd(int fd)
-{
-	int raised = fcntl(fd, F_DUPFD_CLOEXEC, CORE_SOCKET + 2);
-
-	close(fd);
-	return raised;
-}
-
 static int start_core(struct broker *b, const char *option, struct start_fds *s, char text[MESSAGE_TEXT])
 {
+	static char number[] = "3", flag[] = "--core-fd", name[] = "vitrine-core";
+	static_assert(SPAWN_FIRST_FD == 3, "number[] above");
+	char *const arguments[] = { name, flag, number, NULL };
+	struct spawn spawn = { .arguments = arguments, .fds = { -1 }, .count = 1, .log = -1 };
 	struct timeval timeout = { .tv_usec = SEND_TIMEOUT_MS * 1000 };
-	int pair[2] = { -1, -1 }, log[2] = { -1, -1 }, err;
 	char *path;
+	int err = broker_find_core(option, &path, text);
 
-	err = broker_find_core(option, &path, text);
 	if (err)
 		return err;
-	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0 || pipe2(log, O_CLOEXEC | O_NONBLOCK) < 0) {
-		err = -errno;
-	} else {
-		pair[1] = raise_fd(pair[1]);
-		log[1] = raise_fd(log[1]);
-		err = spawn(b, path, pair[1], log[1]);
-	}
-	if (err)
+	spawn.path = path;
+	err = spawn_pair(&b->socket, &spawn.fds[0]);
+	if (!err)
+		err = spawn_log(&b->log, &spawn.log);
+	if (!err)
+		err = spawn_program(&spawn, &b->pid);
+	if (err) {
+		b->pid = 0;
 		broker_say(text, err, "%s cannot be started: %s", path, strerror(-err));
-	b->socket = pair[0];
-	b->log = log[0];
-	if (pair[0] >= 0)
-		setsockopt(pair[0], SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
-	if (pair[1] >= 0)
-		close(pair[1]);
-	take_start_fd(s, START_FD_LOG, log[1]);
-	s->owned[START_FD_LOG] = log[1] >= 0;
+	}
+	if (b->socket >= 0)
+		setsockopt(b->socket, SOL_SOCKET, SO_SNDTIMEO, &timeout, sizeof(timeout));
+	if (spawn.fds[0] >= 0)
+		close(spawn.fds[0]);
+	take_start_fd(s, START_FD_LOG, spawn.log);
+	s->owned[START_FD_LOG] = spawn.log >= 0;
 	free(path);
 	return err;
+}
+
+/* One descriptor for the caller to wait on, whatever there is to hear. */
+static int gather_events(struct broker *b, uint32_t flags, char text[MESSAGE_TEXT])
+{
+	struct epoll_event event = { .events = EPOLLIN, .data.u32 = CORE_EVENT };
+
+	b->events = epoll_create1(EPOLL_CLOEXEC);
+	if (b->events >= 0 && epoll_ctl(b->events, EPOLL_CTL_ADD, b->socket, &event) == 0)
+		b->net = broker_net_new(b->events, b->socket, flags);
+	return b->net ? 0 : broker_say(text, -ENOMEM, "The machine cannot be watched: %s", strerror(errno));
 }
 
 static int send_start(struct broker *b, const struct broker_options *o, const struct start_fds *s,
@@ -229,12 +187,14 @@ int broker_start(const struct broker_options *options, struct broker **ret_broke
 
 	if (!b)
 		return broker_say(text, -ENOMEM, "Out of memory");
-	b->socket = b->log = b->screen_fd = b->sound_fd = -1;
+	b->socket = b->log = b->screen_fd = b->sound_fd = b->events = -1;
 	err = broker_files_init(&b->files, options->appliance, options->allowed, text);
 	if (!err)
 		err = gather(b, options, &s, text);
 	if (!err)
 		err = start_core(b, options->core_path, &s, text);
+	if (!err)
+		err = gather_events(b, options->flags, text);
 	if (!err)
 		err = send_start(b, options, &s, text);
 	close_start_fds(&s);
@@ -281,25 +241,54 @@ static void kill_core(struct broker *b)
 		kill(b->pid, SIGKILL);
 }
 
-int broker_receive(struct broker *b, union message *ret_message)
+/* 1: a message for the caller; 0: dealt with. */
+static int receive_from_core(struct broker *b, union message *ret_message)
 {
-	struct pollfd p = { .fd = b->socket, .events = POLLIN };
 	int fds[MESSAGE_MAX_FDS], err;
 	unsigned nfds;
 
-	if (poll(&p, 1, 0) <= 0)
-		return -EAGAIN;
 	err = message_receive(b->socket, ret_message, FROM_CORE, fds,
 	                      &nfds); /* no message of a core carries descriptors */
 	if (!err && !is_in_order(b, ret_message))
 		err = -EPROTO;
-	if (!err && ret_message->header.type == MESSAGE_OPEN)
-		err = answer_open(b, &ret_message->open);
-	else if (!err)
+	if (err)
+		return err;
+	switch (ret_message->header.type) {
+	case MESSAGE_OPEN:
+		return answer_open(b, &ret_message->open);
+	case MESSAGE_NETWORK_WANTED:
+		broker_net_want(b->net, &ret_message->network_wanted);
+		return 0;
+	default:
 		return 1;
-	if (err == -EPROTO)
+	}
+}
+
+int broker_receive(struct broker *b, union message *ret_message)
+{
+	struct epoll_event events[MAX_EVENTS];
+	int count = epoll_wait(b->events, events, MAX_EVENTS, 0), result = count > 0 ? 0 : -EAGAIN;
+	bool core = false;
+
+	for (int i = 0; i < count; i++) {
+		core |= events[i].data.u32 == CORE_EVENT;
+		if (events[i].data.u32 != CORE_EVENT)
+			broker_net_event(b->net, (enum net_event)events[i].data.u32);
+	}
+	if (broker_net_next(b->net, ret_message))
+		return 1;
+	if (core)
+		result = receive_from_core(b, ret_message);
+	if (result == -EPROTO)
 		kill_core(b);
-	return err;
+	return result;
+}
+
+bool broker_listens(const struct broker *b)
+{
+	struct pollfd p = { .fd = b->socket, .events = POLLOUT };
+
+	return poll(&p, 1, 0) == 1 && p.revents & POLLOUT;
 }
 
 int broker_send(struct broker *b, union message *m, enum message_type type, uint32_t serial)
@@ -337,7 +326,7 @@ int broker_insert_cd(struct broker *b, unsigned drive, const char *path, bool fo
 
 int broker_socket(const struct broker *b)
 {
-	return b->socket;
+	return b->events;
 }
 
 const uint32_t *broker_screen(const struct broker *b)
@@ -362,6 +351,11 @@ const char *broker_configuration(const struct broker *b)
 	return b->playing ? b->files.path : NULL; /* the core asked for none: the user's own file is it */
 }
 
+pid_t broker_net_process(const struct broker *b)
+{
+	return broker_net_pid(b->net);
+}
+
 pid_t broker_core_pid(const struct broker *b)
 {
 	return b->pid;
@@ -380,20 +374,9 @@ size_t broker_last_words(const struct broker *b, char *text, size_t size)
 
 /* ---- the end ---- */
 
-/* 0: still running after timeout_ms. */
-static bool wait_until_dead(pid_t pid, int timeout_ms)
-{
-	struct pollfd p = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
-	bool dead = p.fd >= 0 && poll(&p, 1, timeout_ms) > 0;
-
-	if (p.fd >= 0)
-		close(p.fd);
-	return dead;
-}
-
 int broker_wait(struct broker *b, int timeout_ms)
 {
-	if (b->pid && !wait_until_dead(b->pid, timeout_ms))
+	if (b->pid && !spawn_wait(b->pid, timeout_ms))
 		kill_core(b);
 	if (b->pid) {
 		while (waitpid(b->pid, &b->status, 0) < 0 && errno == EINTR)
@@ -408,10 +391,11 @@ void broker_free(struct broker *b)
 	if (!b)
 		return;
 
-	int fds[] = { b->socket, b->log, b->screen_fd, b->sound_fd };
+	int fds[] = { b->socket, b->events, b->log, b->screen_fd, b->sound_fd };
 
 	kill_core(b);
 	broker_wait(b, 1000);
+	broker_net_free(b->net);
 	broker_files_free(&b->files);
 	if (b->screen)
 		munmap(b->screen, SCREEN_BYTES);

@@ -34,11 +34,13 @@ struct broker_options {
  * failure text holds the sentence for the user (file, cause, what to do). */
 int broker_start(const struct broker_options *options, struct broker **ret_broker, char text[MESSAGE_TEXT]);
 
-int broker_socket(const struct broker *b); /* readable: call broker_receive(). Borrowed */
-/* Receives one message; answers MESSAGE_OPEN itself. 1: a message for the caller; 0: handled; -EAGAIN; -EPIPE: the
- * core has gone; -EPROTO: the core talks nonsense and was killed. */
+int broker_socket(const struct broker *b); /* readable: call broker_receive(). Borrowed; only to be waited on */
+/* Receives one message; answers MESSAGE_OPEN and serves the network itself, and adds messages of its own (NOTICE,
+ * LISTENING). 1: a message for the caller; 0: handled; -EAGAIN; -EPIPE: the core has gone; -EPROTO: the core talks
+ * nonsense and was killed. */
 int broker_receive(struct broker *b, union message *ret_message);
 int broker_send(struct broker *b, union message *m, enum message_type type, uint32_t serial);
+bool broker_listens(const struct broker *b); /* the core's socket has room: a broker_send() would not block */
 int broker_command(struct broker *b, enum command command);
 /* Opens path (what the user chose) read only, regular files only, and sends it. NULL: eject. */
 int broker_insert_cd(struct broker *b, unsigned drive, const char *path, bool force, char text[MESSAGE_TEXT]);
@@ -52,6 +54,7 @@ const char *broker_configuration(const struct broker *b);
  * length. */
 size_t broker_last_words(const struct broker *b, char *text, size_t size);
 pid_t broker_core_pid(const struct broker *b);
+pid_t broker_net_process(const struct broker *b); /* 0: no vitrine-net runs */
 /* Waits for the core to end, at most timeout_ms, then kills it. Returns its wait status. */
 int broker_wait(struct broker *b, int timeout_ms);
 void broker_free(struct broker *b); /* kills the core if it runs */

@@ -49,7 +49,9 @@ int broker_open_kvm(int *ret_fd, char text[MESSAGE_TEXT]);
 int broker_open_firmware(int *ret_bios_fd, int *ret_vgabios_fd, char text[MESSAGE_TEXT]);
 /* A sealed memfd of `size` bytes for both sides. */
 int broker_make_shared(const char *name, size_t size, int *ret_fd, char text[MESSAGE_TEXT]);
-/* The path of the vitrine-core program (malloc'ed): option, $VITRINE_CORE, beside this program, ../libexec, $PATH. */
+/* The path of one of our programs (malloc'ed): as the environment says, beside this program, ../libexec, $PATH. */
+int broker_find_program(const char *name, const char *variable, char **ret_path, char text[MESSAGE_TEXT]);
+/* The same of vitrine-core, with the option first and $VITRINE_CORE. */
 int broker_find_core(const char *option, char **ret_path, char text[MESSAGE_TEXT]);
 
 #endif

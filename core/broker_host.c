@@ -150,11 +150,11 @@ int broker_make_shared(const char *name, size_t size, int *ret_fd, char text[MES
 	return -ENOMEM;
 }
 
-static char *core_beside(const char *folder, size_t length, const char *below)
+static char *program_beside(const char *folder, size_t length, const char *below, const char *name)
 {
 	char *path;
 
-	if (asprintf(&path, "%.*s%s/vitrine-core", (int)length, folder, below) < 0)
+	if (asprintf(&path, "%.*s%s/%s", (int)length, folder, below, name) < 0)
 		return NULL;
 	if (access(path, X_OK) == 0)
 		return path;
@@ -162,13 +162,13 @@ static char *core_beside(const char *folder, size_t length, const char *below)
 	return NULL;
 }
 
-static char *core_in_path(void)
+static char *program_in_path(const char *name)
 {
 	const char *folders = getenv("PATH");
 
 	while (folders && *folders) {
 		size_t length = strcspn(folders, ":");
-		char *path = *folders == '/' ? core_beside(folders, length, "") : NULL;
+		char *path = *folders == '/' ? program_beside(folders, length, "", name) : NULL;
 
 		if (path)
 			return path;
@@ -177,31 +177,41 @@ static char *core_in_path(void)
 	return NULL;
 }
 
-int broker_find_core(const char *option, char **ret_path, char text[MESSAGE_TEXT])
+static int find_chosen(const char *path, char **ret_path, char text[MESSAGE_TEXT])
 {
-	const char *chosen = option ? option : getenv("VITRINE_CORE");
+	*ret_path = access(path, X_OK) == 0 ? strdup(path) : NULL;
+	return *ret_path ? 0 : broker_say(text, -ENOENT, "%s cannot be run: %s", path, strerror(errno));
+}
+
+int broker_find_program(const char *name, const char *variable, char **ret_path, char text[MESSAGE_TEXT])
+{
+	const char *chosen = getenv(variable);
 	char self[PATH_MAX];
 	ssize_t n;
 
-	if (chosen) {
-		*ret_path = access(chosen, X_OK) == 0 ? strdup(chosen) : NULL;
-		return *ret_path ? 0 : broker_say(text, -ENOENT, "%s cannot be run: %s", chosen, strerror(errno));
-	}
+	if (chosen)
+		return find_chosen(chosen, ret_path, text);
 	n = readlink("/proc/self/exe", self, sizeof(self));
 	while (n > 0 && self[n - 1] != '/')
 		n--;
 	*ret_path = NULL;
 	if (n > 0) {
-		*ret_path = core_beside(self, (size_t)n - 1, "");
+		*ret_path = program_beside(self, (size_t)n - 1, "", name);
 		if (!*ret_path)
-			*ret_path = core_beside(self, (size_t)n - 1, "/../libexec");
+			*ret_path = program_beside(self, (size_t)n - 1, "/../libexec", name);
 	}
 	if (!*ret_path)
-		*ret_path = core_in_path();
+		*ret_path = program_in_path(name);
 	if (!*ret_path)
-		return broker_say(
-			text, -ENOENT,
-			"The program vitrine-core was found neither beside this one nor in $PATH; install Vitrine "
-			"again, or name it in $VITRINE_CORE");
+		return broker_say(text, -ENOENT,
+		                  "The program %s was found neither beside this one nor in $PATH; install Vitrine "
+		                  "again, or name it in $%s",
+		                  name, variable);
 	return 0;
+}
+
+int broker_find_core(const char *option, char **ret_path, char text[MESSAGE_TEXT])
+{
+	return option ? find_chosen(option, ret_path, text)
+	              : broker_find_program("vitrine-core", "VITRINE_CORE", ret_path, text);
 }

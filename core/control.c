@@ -16,6 +16,7 @@
 #include "core/clock.h"
 #include "core/loop.h"
 #include "core/machine.h"
+#include "core/network.h"
 #include "core/sandbox.h"
 #include "core/teller.h"
 #include "core/verify.h"
@@ -49,6 +50,7 @@ struct control {
 	struct machine *machine;
 	struct screen screen;
 	struct sound_ring *sound;
+	struct network network;
 
 	enum machine_state state;
 	enum off_reason reason;
@@ -459,6 +461,12 @@ static void dispatch(struct control *c, const union message *m, int fd)
 	case MESSAGE_ANSWER:
 		take_answer(c, &m->answer);
 		break;
+	case MESSAGE_NETWORK:
+		network_take(&c->network, &m->network, fd);
+		break;
+	case MESSAGE_CABLE:
+		network_cable(&c->network, &m->cable);
+		break;
 	}
 }
 
@@ -531,6 +539,7 @@ static int create_machine(struct control *c, struct error *e)
 	struct machine_options options = {
 		.appliance = s->appliance,
 		.blocks = s->blocks,
+		.nets = c->network.ports,
 		.loop = c->loop,
 		.clock = c->clock,
 		.kvm_fd = s->fds[START_FD_KVM],
@@ -597,6 +606,7 @@ static int build(struct control *c, struct error *e)
 		err = connect_loop(c, e);
 	if (err)
 		return err;
+	network_review(s->appliance);
 	c->screen.pixels = map_shared(s->fds[START_FD_SCREEN], SCREEN_BYTES, e);
 	c->sound = map_shared(s->fds[START_FD_SOUND], sizeof(struct sound_ring), e);
 	if (!c->screen.pixels || !c->sound)
@@ -604,6 +614,8 @@ static int build(struct control *c, struct error *e)
 	c->screen.changed = screen_changed;
 	c->screen.context = c;
 	err = session_plug_drives(s, c->loop, e);
+	if (!err)
+		err = network_init(&c->network, s->appliance, c->loop, e);
 	if (!err)
 		err = create_machine(c, e);
 	if (!err)
@@ -642,6 +654,7 @@ static void play(struct control *c)
 	}
 	find_cds(c);
 	introduce(c);
+	network_ask(&c->network, c->session->appliance, c->link);
 	machine_refresh_screen(c->machine, true);
 	if (start_verify(c, &e) < 0)
 		fail(c, &e);
@@ -673,6 +686,7 @@ static void take_apart(struct control *c)
 	verify_free(c->verify);
 	end_requests(c->session);
 	machine_destroy(c->machine);
+	network_free(&c->network);
 	for (unsigned i = 0; i < c->cd_count; i++)
 		block_set_watcher(c->cds[i].block, NULL, NULL);
 	if (session_keep_changes(c->session, &e) < 0 && c->state != STATE_FAILED) {

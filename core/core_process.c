@@ -15,6 +15,7 @@
 #include "core/dump.h"
 #include "core/link.h"
 #include "core/machine.h"
+#include "core/network.h"
 #include "core/sandbox.h"
 #include "core/session.h"
 #include "vmformat/bytes.h"
@@ -52,6 +53,7 @@ static int describe(struct session *s, struct error *e)
 	err = send_text(s->link, text);
 	free(text);
 	machine_review(s->appliance, NULL); /* described all the same */
+	network_review(s->appliance);
 	for (unsigned i = 0; i < s->appliance->remark_count && !err; i++) {
 		char line[MESSAGE_TEXT];
 

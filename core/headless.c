@@ -281,6 +281,17 @@ static void take_output(struct headless *h, const union message *m)
 	write_out(h, STDOUT_FILENO, (const uint8_t *)m->output.data, m->output.count);
 }
 
+static void take_listening(struct headless *h, const union message *m)
+{
+	for (unsigned i = 0; i < m->listening.count && !h->options->quiet; i++) {
+		const struct nat_forward *f = &m->listening.ports[i];
+
+		headless_complain("note: %s %u.%u.%u.%u:%u leads to port %u of the machine",
+		                  f->protocol == NAT_UDP ? "UDP" : "TCP", f->address[0], f->address[1], f->address[2],
+		                  f->address[3], f->host_port, f->guest_port);
+	}
+}
+
 static void take_nothing(struct headless *h, const union message *m)
 {
 	(void)h;
@@ -291,10 +302,17 @@ static const struct {
 	enum message_type type;
 	void (*take)(struct headless *h, const union message *m);
 } takers[] = {
-	{ MESSAGE_HELLO, take_nothing }, { MESSAGE_MACHINE, take_machine },   { MESSAGE_STATE, take_state },
-	{ MESSAGE_SCREEN, take_screen }, { MESSAGE_CD, take_nothing },        { MESSAGE_SERIAL_OUTPUT, take_serial },
-	{ MESSAGE_NOTICE, take_notice }, { MESSAGE_QUESTION, take_question }, { MESSAGE_TEXT_SCREEN, take_text_screen },
+	{ MESSAGE_HELLO, take_nothing },
+	{ MESSAGE_MACHINE, take_machine },
+	{ MESSAGE_STATE, take_state },
+	{ MESSAGE_SCREEN, take_screen },
+	{ MESSAGE_CD, take_nothing },
+	{ MESSAGE_SERIAL_OUTPUT, take_serial },
+	{ MESSAGE_NOTICE, take_notice },
+	{ MESSAGE_QUESTION, take_question },
+	{ MESSAGE_TEXT_SCREEN, take_text_screen },
 	{ MESSAGE_OUTPUT, take_output },
+	{ MESSAGE_LISTENING, take_listening },
 };
 
 static void explain_death(struct headless *h)
@@ -374,6 +392,13 @@ int headless_insert_cd(struct headless *h, const char *path, bool force)
 	if (err)
 		headless_complain("%s", text);
 	return err;
+}
+
+void headless_cable(struct headless *h, unsigned nic, bool connected)
+{
+	union message m = { .cable = { .nic = nic, .connected = connected } };
+
+	broker_send(h->broker, &m, MESSAGE_CABLE, 0);
 }
 
 void headless_type_serial(struct headless *h, const char *text)

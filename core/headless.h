@@ -57,6 +57,7 @@ void headless_pointer(struct headless *h, int dx, int dy, unsigned buttons);
 void headless_position(struct headless *h, unsigned x, unsigned y, unsigned buttons); /* to POINTER_RANGE */
 void headless_command(struct headless *h, enum command command);
 int headless_insert_cd(struct headless *h, const char *path, bool force); /* complains by itself */
+void headless_cable(struct headless *h, unsigned nic, bool connected);    /* nic below NAT_MAX_NICS */
 void headless_type_serial(struct headless *h, const char *text);
 /* Where text is to be seen: on the screen now, or in what came since headless_forget(). */
 enum headless_text headless_find(const struct headless *h, const char *text);

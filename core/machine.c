@@ -509,6 +509,7 @@ int machine_create(const struct machine_options *options, struct machine **ret_m
 	if (!m)
 		return error_set(e, -ENOMEM, "not enough memory for the machine");
 	m->options = *options;
+	m->net_count = options->nets ? a->nic_count : 0;
 	m->cpus = MAX(1u, MIN(a->cpus, KVM_MAX_CPUS));
 	m->cores_per_socket = MAX(1u, MIN(a->cores_per_socket, m->cpus));
 	read_uuid(m, a);

@@ -16,6 +16,7 @@
 #include "core/loop.h"
 #include "core/machine.h"
 #include "core/memory.h"
+#include "core/net/net.h"
 #include "core/storage/block.h"
 #include "core/storage/ide.h"
 #include "core/usb/uhci.h"
@@ -53,6 +54,7 @@ struct machine {
 	uint64_t ram_low_size; /* bytes below 4 GiB */
 	uint64_t memory;       /* bytes of RAM in all */
 	unsigned cpus, cores_per_socket;
+	unsigned net_count;    /* of options.nets */
 	uint8_t boot_order[3]; /* rtc_config's */
 	char boot_list[2048];  /* fw_cfg's "bootorder" */
 	uint8_t uuid[16];

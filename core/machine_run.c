@@ -320,6 +320,12 @@ static void call(struct device *d, void (*callback)(struct device *))
 	device_unlock(d);
 }
 
+static void hold_nets(struct machine *m, bool held)
+{
+	for (unsigned i = 0; i < m->net_count; i++)
+		net_port_hold(m->options.nets[i], held);
+}
+
 int machine_run(struct machine *m, struct error *e)
 {
 	if (m->running)
@@ -330,6 +336,7 @@ int machine_run(struct machine *m, struct error *e)
 		if (d->class->resume)
 			call(d, d->class->resume);
 	m->running = true;
+	hold_nets(m, false);
 	clock_start(m->board.clock);
 	kvm_run(m->kvm);
 	if (m->frame_wanted)
@@ -345,6 +352,7 @@ void machine_pause(struct machine *m)
 		return;
 	kvm_stop(m->kvm);
 	clock_stop(m->board.clock);
+	hold_nets(m, true);
 	for (size_t i = 0; i < ARRAY_SIZE(m->ide_blocks); i++)
 		if (m->ide_blocks[i])
 			block_drain(m->ide_blocks[i]);

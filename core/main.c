@@ -32,6 +32,8 @@ enum option_code {
 	OPTION_CD,
 	OPTION_ALLOW,
 	OPTION_SCRIPT,
+	OPTION_HOST_LOOPBACK,
+	OPTION_LISTEN_OUTSIDE,
 	OPTION_QUIET,
 	OPTION_SELFTEST,
 	OPTION_HELP,
@@ -56,6 +58,8 @@ static const struct option long_options[] = {
 	{ "allow", required_argument, NULL, OPTION_ALLOW },
 	{ "script", required_argument, NULL, OPTION_SCRIPT },
 	{ "selftest", no_argument, NULL, OPTION_SELFTEST },
+	{ "host-loopback", no_argument, NULL, OPTION_HOST_LOOPBACK },
+	{ "listen-outside", no_argument, NULL, OPTION_LISTEN_OUTSIDE },
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
@@ -84,6 +88,8 @@ static const char help[] =
 	"      --as-downloaded     start from the download; changes are gone at the end\n"
 	"      --verify            check all digests first; a wrong one is an error\n"
 	"      --allow FILE        let the appliance open FILE, named as it does, outside its folder (repeatable)\n"
+	"      --host-loopback     grant vitrine.hostLoopback: the machine reaches this computer's own services\n"
+	"      --listen-outside    grant vitrine.forwardN an address that other computers reach\n"
 	"      --quiet             no remarks, only warnings and errors\n"
 	"      --help, --version   this text; the version\n"
 	"\n"
@@ -183,6 +189,12 @@ static int take_option(struct command_line *l, int option, const char *argument)
 		return 0;
 	case OPTION_SCRIPT:
 		o->script = argument;
+		return 0;
+	case OPTION_HOST_LOOPBACK:
+		o->flags |= START_HOST_LOOPBACK;
+		return 0;
+	case OPTION_LISTEN_OUTSIDE:
+		o->flags |= START_LISTEN_OUTSIDE;
 		return 0;
 	case OPTION_QUIET:
 		o->quiet = true;

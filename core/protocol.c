@@ -135,6 +135,29 @@ static bool pointer_mode_is_sound(const union message *m)
 	return m->pointer_mode.absolute <= 1;
 }
 
+static bool network_is_sound(const union message *m)
+{
+	return m->network.nic < NAT_MAX_NICS && m->header.nfds == 1 && m->network.reserved == 0;
+}
+
+static bool cable_is_sound(const union message *m)
+{
+	return m->cable.nic < NAT_MAX_NICS && m->cable.connected <= 1;
+}
+
+static bool network_wanted_is_sound(const union message *m)
+{
+	const struct message_network_wanted *w = &m->network_wanted;
+
+	if (w->nic_count < 1 || w->nic_count > NAT_MAX_NICS || w->flags & ~(uint32_t)NAT_HOST_LOOPBACK ||
+	    w->forward_count > NAT_MAX_FORWARDS || w->reserved)
+		return false;
+	for (unsigned i = 0; i < w->forward_count; i++)
+		if (!nat_forward_is_sound(&w->forwards[i]))
+			return false;
+	return true;
+}
+
 /* ---- the table ---- */
 
 struct text_field {
@@ -198,6 +221,9 @@ static const struct shape shapes[] = {
 	{ MESSAGE_TEXT_SCREEN, FROM_CORE, SIZE(text_screen), 0, text_screen_is_sound, { { 0 } } },
 	{ MESSAGE_OUTPUT, FROM_CORE, SIZE(output), 0, output_is_sound, { { 0 } } },
 	{ MESSAGE_POINTER_MODE, FROM_CORE, SIZE(pointer_mode), 0, pointer_mode_is_sound, { { 0 } } },
+	{ MESSAGE_NETWORK, FROM_BROKER, SIZE(network), 1, network_is_sound, { { 0 } } },
+	{ MESSAGE_CABLE, FROM_BROKER, SIZE(cable), 0, cable_is_sound, { { 0 } } },
+	{ MESSAGE_NETWORK_WANTED, FROM_CORE, SIZE(network_wanted), 0, network_wanted_is_sound, { { 0 } } },
 };
 
 static const struct shape *shape_of(uint16_t type)

@@ -15,6 +15,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/net/nat/config.h"
+
 #define PROTOCOL_VERSION 1u
 #define MESSAGE_MAX_FDS 8
 #define MESSAGE_TEXT 1024  /* bytes of a sentence */
@@ -33,6 +35,8 @@ enum message_type {
 	MESSAGE_SERIAL_INPUT,
 	MESSAGE_ANSWER, /* answers MESSAGE_QUESTION, same serial */
 	MESSAGE_POINTER_ABSOLUTE,
+	MESSAGE_NETWORK, /* a cable for a card, at first and after the old one's end */
+	MESSAGE_CABLE,   /* pull or plug it */
 	/* core -> broker */
 	MESSAGE_HELLO = 64, /* the sandbox is shut; the appliance has not been read yet */
 	MESSAGE_OPEN,
@@ -46,7 +50,10 @@ enum message_type {
 	MESSAGE_TEXT_SCREEN, /* answers COMMAND_TEXT_SCREEN */
 	MESSAGE_OUTPUT,      /* --describe: text for stdout, in order */
 	MESSAGE_POINTER_MODE,
-	MESSAGE_TYPES, /* one more than the last */
+	MESSAGE_NETWORK_WANTED, /* at most one: the machine has cards */
+	/* the broker's own, handed to its caller and never on a socket */
+	MESSAGE_LISTENING, /* the ports of this computer that lead into the machine have changed */
+	MESSAGE_TYPES,     /* one more than the last */
 };
 
 struct message_header {
@@ -66,6 +73,8 @@ enum start_flags {
 	START_VERIFY = 2,        /* a wrong digest is an error, and the machine waits for the check */
 	START_PAUSED = 4,        /* created, not run */
 	START_TEXT_SCREEN = 8,
+	START_HOST_LOOPBACK = 16,  /* vitrine.hostLoopback is granted to who asks; the broker's affair */
+	START_LISTEN_OUTSIDE = 32, /* forwards may listen for other computers; the broker's affair */
 };
 /* The descriptors of START, in this order. DESCRIBE and DUMP bring no KVM, firmware, screen and sound: START_FDS_TOOL of them. */
 enum start_fd {
@@ -157,6 +166,18 @@ struct message_answer {
 	struct message_header header;
 	uint32_t accept; /* 1: the first label, 0: the second */
 	uint32_t reserved;
+};
+
+struct message_network { /* 1 descriptor: the card's frame socket (net/net.h) */
+	struct message_header header;
+	uint32_t nic; /* which of NETWORK_WANTED's cards */
+	uint32_t reserved;
+};
+
+struct message_cable {
+	struct message_header header;
+	uint32_t nic;
+	uint32_t connected; /* 0: pulled */
 };
 
 /* ---- core -> broker ---- */
@@ -255,6 +276,24 @@ struct message_pointer_mode {
 	uint32_t reserved;
 };
 
+struct message_network_wanted {
+	struct message_header header;
+	uint32_t nic_count; /* 1 to NAT_MAX_NICS */
+	uint32_t flags;     /* enum nat_flags */
+	uint32_t forward_count;
+	uint32_t reserved;
+	struct nat_forward forwards[NAT_MAX_FORWARDS]; /* wishes: the broker judges them */
+};
+
+/* ---- the broker's own ---- */
+
+struct message_listening {
+	struct message_header header;
+	uint32_t count;
+	uint32_t reserved;
+	struct nat_forward ports[NAT_MAX_FORWARDS];
+};
+
 union message {
 	struct message_header header;
 	struct message_start start;
@@ -277,6 +316,10 @@ union message {
 	struct message_text_screen text_screen;
 	struct message_output output;
 	struct message_pointer_mode pointer_mode;
+	struct message_network network;
+	struct message_cable cable;
+	struct message_network_wanted network_wanted;
+	struct message_listening listening;
 };
 
 enum message_side { FROM_BROKER, FROM_CORE };

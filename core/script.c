@@ -216,6 +216,21 @@ static int act_cd(struct script *s, struct headless *h, const struct line *l)
 	return -EINVAL;
 }
 
+static int act_net(struct script *s, struct headless *h, const struct line *l)
+{
+	bool connect = !strcmp(l->arguments[0], "connect");
+	char *end;
+	unsigned long nic = strtoul(l->arguments[1], &end, 10);
+
+	if ((connect || !strcmp(l->arguments[0], "disconnect")) && l->arguments[1][0] >= '0' &&
+	    l->arguments[1][0] <= '9' && !*end && nic < NAT_MAX_NICS) {
+		headless_cable(h, (unsigned)nic, connect);
+		return 0;
+	}
+	headless_complain("%s:%u: net connect N or net disconnect N; the first card is 0", s->path, l->number);
+	return -EINVAL;
+}
+
 static int act_pause(struct script *s, struct headless *h, const struct line *l)
 {
 	(void)s;
@@ -283,6 +298,7 @@ static const struct word words[] = {
 	{ "pointer", 2, 3, act_pointer },
 	{ "position", 2, 3, act_position },
 	{ "cd", 1, 2, act_cd },
+	{ "net", 2, 2, act_net },
 	{ "pause", 0, 0, act_pause },
 	{ "run", 0, 0, act_run },
 	{ "reset", 0, 0, act_reset },

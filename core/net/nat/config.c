@@ -10,7 +10,7 @@
 
 /* ---- the messages ---- */
 
-static bool forward_is_sound(const struct nat_forward *f)
+bool nat_forward_is_sound(const struct nat_forward *f)
 {
 	return f->protocol < NAT_PROTOCOLS && f->host_port && f->guest_port;
 }
@@ -23,7 +23,7 @@ static bool start_is_sound(const union nat_message *m)
 	    s->nic_count > NAT_MAX_NICS || s->forward_count > NAT_MAX_FORWARDS)
 		return false;
 	for (unsigned i = 0; i < s->forward_count; i++)
-		if (!forward_is_sound(&s->forwards[i]))
+		if (!nat_forward_is_sound(&s->forwards[i]))
 			return false;
 	return true;
 }

@@ -76,6 +76,7 @@ union nat_message {
 
 enum nat_side { FROM_NAT_BROKER, FROM_NAT };
 
+bool nat_forward_is_sound(const struct nat_forward *f);
 /* Everything that can be checked without knowing the conversation. */
 bool nat_check(const union nat_message *m, size_t length, enum nat_side from);
 /* Fills type and length. 0, -EPIPE, or another negative errno; does not block. */

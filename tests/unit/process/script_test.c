@@ -78,6 +78,12 @@ int headless_insert_cd(struct headless *machine, const char *path, bool force)
 	return 0;
 }
 
+void headless_cable(struct headless *machine, unsigned nic, bool connected)
+{
+	(void)machine;
+	note("cable %u %s ", nic, connected ? "in" : "out");
+}
+
 void headless_type_serial(struct headless *machine, const char *text)
 {
 	(void)machine;
@@ -146,9 +152,10 @@ static void acts_are_done_in_order(void **state)
 	(void)state;
 	expect_log(
 		"# a comment\n\n pause\nrun # another\nreset\npointer -5 7 1\nposition 65535 12\nserial \"root\\n\"\n"
-		"cd insert \"my disc.iso\"\ncd eject\ncd force-eject\nscreenshot a.png\nscreen-text -\n",
+		"cd insert \"my disc.iso\"\ncd eject\ncd force-eject\nnet disconnect 0\nnet connect 9\nscreenshot "
+	        "a.png\nscreen-text -\n",
 		"command 1 command 0 command 2 pointer -5 7 1 position 65535 12 0 serial [root\n] cd my disc.iso cd "
-	        "out cd out! "
+		"out cd out! cable 0 out cable 9 in "
 		"screenshot a.png "
 		"screen-text - ");
 }

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The broker's part of the network: judges what a core asks for, starts vitrine-net between core and host, tells it the
+ * host's name servers as they change, and starts it again when it dies (at most NET_RESTARTS times a minute). One thread;
+ * its descriptors are in the broker's epoll set with NET_EVENT_* as data.
+ */
+#ifndef VITRINE_BROKER_NET_H
+#define VITRINE_BROKER_NET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "core/protocol.h"
+
+#define NET_RESTARTS 5u
+
+enum net_event { NET_EVENT_CONTROL = 1, NET_EVENT_RESOLV, NET_EVENT_BELL /* there is something to say */ };
+
+struct broker_net;
+
+/* core: the core's control socket; both borrowed. NULL: no memory. */
+struct broker_net *broker_net_new(int epoll, int core, uint32_t start_flags);
+void broker_net_free(struct broker_net *n); /* ends vitrine-net. Harmless on NULL */
+/* The core's one wish. What is refused or fails is told by broker_net_next(); the machine then plays without. */
+void broker_net_want(struct broker_net *n, const struct message_network_wanted *wish);
+void broker_net_event(struct broker_net *n, enum net_event event);
+/* 1: a NOTICE, or a LISTENING, for the broker's caller; 0: nothing to say. */
+int broker_net_next(struct broker_net *n, union message *ret_message);
+pid_t broker_net_pid(const struct broker_net *n); /* 0: not running */
+
+/* May a core have this forward? 0, or a negative errno with the words. */
+int broker_net_judge(const struct nat_forward *f, uint32_t start_flags, char text[MESSAGE_TEXT]);
+
+#endif

@@ -3,6 +3,7 @@
 #include <linux/input-event-codes.h>
 #include <string.h>
 
+#include "player/port_menu.h"
 #include "player/recent.h"
 #include "player/window.h"
 
@@ -379,6 +380,32 @@ static void configuration(GSimpleAction *action, GVariant *target, gpointer data
 	}
 }
 
+static void open_port(GSimpleAction *action, GVariant *target, gpointer data)
+{
+	struct player_window *w = data;
+	const struct model *m = player_window_model(w);
+	g_autofree char *text = NULL;
+	g_autoptr(GError) error = NULL;
+
+	(void)action;
+	if (m == NULL || !w->alive)
+		return;
+	switch (port_menu_use(m, g_variant_get_uint32(target), &text)) {
+	case PORT_BROWSER:
+		if (!gtk_show_uri_on_window(GTK_WINDOW(w->window), text, GDK_CURRENT_TIME, &error)) {
+			g_autofree char *sentence =
+				g_strdup_printf("No browser could be opened. The address is %s", text);
+			player_window_say(w, INFO_ACTION, GTK_MESSAGE_INFO, sentence, NULL, NULL);
+		}
+		break;
+	case PORT_SHELL:
+		gtk_clipboard_set_text(gtk_widget_get_clipboard(w->area, GDK_SELECTION_CLIPBOARD), text, -1);
+		break;
+	case PORT_NONE:
+		break;
+	}
+}
+
 static void menu(GSimpleAction *action, GVariant *target, gpointer data)
 {
 	struct player_window *w = data;
@@ -421,6 +448,7 @@ static const GActionEntry entries[] = {
 	{ .name = "power-off", .activate = power_off },
 	{ .name = "restart", .activate = restart },
 	{ .name = "configuration", .activate = configuration },
+	{ .name = "open-port", .activate = open_port, .parameter_type = "u" },
 	{ .name = "notices", .activate = notices },
 	{ .name = "menu", .activate = menu },
 	{ .name = "end", .activate = end_core },

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <glib-unix.h>
 #include <gdk/gdk.h>
-#include <poll.h>
 #include <string.h>
 #include <sys/wait.h>
 
@@ -197,11 +196,9 @@ const char *core_client_configuration(const struct core_client *c)
  * writable SOCK_SEQPACKET socket takes at least one message of ours. */
 static int listening(struct core_client *c)
 {
-	struct pollfd p = { .fd = broker_socket(c->broker), .events = POLLOUT };
-
 	if (c->source == 0)
 		return -EPIPE;
-	return poll(&p, 1, 0) == 1 && (p.revents & POLLOUT) != 0 ? 0 : -EAGAIN;
+	return broker_listens(c->broker) ? 0 : -EAGAIN;
 }
 
 static int send_message(struct core_client *c, union message *m, enum message_type type, uint32_t serial)

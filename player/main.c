@@ -68,6 +68,10 @@ static gint command_line(GApplication *application, GApplicationCommandLine *lin
 		flags |= START_AS_DOWNLOADED;
 	if (g_variant_dict_contains(options, "verify"))
 		flags |= START_VERIFY;
+	if (g_variant_dict_contains(options, "host-loopback"))
+		flags |= START_HOST_LOOPBACK;
+	if (g_variant_dict_contains(options, "listen-outside"))
+		flags |= START_LISTEN_OUTSIDE;
 	g_variant_dict_lookup(options, G_OPTION_REMAINING, "^a&ay", &names);
 	for (const char **name = names; name != NULL && *name != NULL; name++)
 		g_ptr_array_add(files, g_application_command_line_create_file_for_arg(line, *name));
@@ -95,6 +99,12 @@ static const GOptionEntry options[] = {
 	{ .long_name = "verify",
 	  .arg = G_OPTION_ARG_NONE,
 	  .description = "Check the appliance's digests before it runs; a wrong one is an error" },
+	{ .long_name = "host-loopback",
+	  .arg = G_OPTION_ARG_NONE,
+	  .description = "Grant the appliance's wish to reach this computer's own services" },
+	{ .long_name = "listen-outside",
+	  .arg = G_OPTION_ARG_NONE,
+	  .description = "Grant the appliance's wish to be reached from other computers" },
 	{ .long_name = "version", .arg = G_OPTION_ARG_NONE, .description = "Show the version" },
 	{ .long_name = G_OPTION_REMAINING, .arg = G_OPTION_ARG_FILENAME_ARRAY, .arg_description = "[FILE…]" },
 	{ 0 },

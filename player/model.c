@@ -128,6 +128,13 @@ static int take_pointer_mode(struct model *m, const union message *message)
 	return MODEL_POINTER;
 }
 
+static int take_listening(struct model *m, const union message *message)
+{
+	m->port_count = MIN(message->listening.count, NAT_MAX_FORWARDS);
+	memcpy(m->ports, message->listening.ports, sizeof(m->ports));
+	return MODEL_PORTS;
+}
+
 /* The serial line and the debug console have no place in the window. */
 static int take_nothing(struct model *m, const union message *message)
 {
@@ -149,6 +156,7 @@ static const struct {
 	{ MESSAGE_QUESTION, take_question },
 	{ MESSAGE_POINTER_MODE, take_pointer_mode },
 	{ MESSAGE_SERIAL_OUTPUT, take_nothing },
+	{ MESSAGE_LISTENING, take_listening },
 };
 
 int model_update(struct model *m, const union message *message)

@@ -40,6 +40,9 @@ struct model {
 	enum notice_level notice_level;
 	char notice[MESSAGE_TEXT];
 
+	unsigned port_count; /* of this computer that lead into the machine */
+	struct nat_forward ports[NAT_MAX_FORWARDS];
+
 	bool asking;
 	uint32_t question_serial;
 	enum question_kind question_kind;
@@ -54,6 +57,7 @@ enum model_change {
 	MODEL_NOTICE = 16,
 	MODEL_QUESTION = 32,
 	MODEL_POINTER = 64,
+	MODEL_PORTS = 128,
 };
 
 /* Returns the enum model_change bits that the message caused, or -EPROTO: the core is broken, *m is unchanged. */

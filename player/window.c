@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "player/disc_menu.h"
+#include "player/port_menu.h"
 #include "player/recent.h"
 
 #define RECENT_SHOWN 6
@@ -388,6 +389,8 @@ static void changed(void *context, int changes)
 		add_notice(w, m);
 	if (changes & MODEL_CD && w->info_about == INFO_LOCKED_CD && !any_cd_locked(m))
 		player_window_hush(w);
+	if (changes & MODEL_PORTS)
+		port_menu_fill(w->port_menu, m);
 	if (changes & (MODEL_MACHINE | MODEL_STATE | MODEL_CD))
 		show(w);
 	if (changes & MODEL_QUESTION)
@@ -399,6 +402,7 @@ static void ended(void *context, const char *why)
 	struct player_window *w = context;
 
 	w->alive = false;
+	g_menu_remove_all(w->port_menu);
 	model_copy_text(w->failure, sizeof(w->failure), why != NULL ? why : "");
 	if (why != NULL)
 		player_window_hush(w);
@@ -424,6 +428,7 @@ static void let_go(struct player_window *w)
 	core_client_close(w->client);
 	w->client = NULL;
 	w->alive = false;
+	g_menu_remove_all(w->port_menu);
 }
 
 void player_window_start(struct player_window *w)
@@ -615,6 +620,7 @@ static void free_window(gpointer data)
 	struct player_window *w = data;
 
 	g_clear_object(&w->cd_menu);
+	g_clear_object(&w->port_menu);
 	g_string_free(w->notices, TRUE);
 	g_clear_object(&w->appliance);
 	g_free(w);
@@ -695,6 +701,9 @@ struct player_window *player_window_new(GtkApplication *application, GFile *appl
 
 	find_widgets(w, builder);
 	w->cd_menu = g_menu_new();
+	w->port_menu = g_menu_new();
+	g_menu_insert_section(G_MENU(gtk_builder_get_object(builder, "main_menu")), 0, NULL,
+	                      G_MENU_MODEL(w->port_menu));
 	w->notices = g_string_new(NULL);
 	gtk_menu_button_set_menu_model(GTK_MENU_BUTTON(w->cd), G_MENU_MODEL(w->cd_menu));
 	g_object_set_data_full(G_OBJECT(w->window), WINDOW_KEY, w, free_window);

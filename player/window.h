@@ -28,7 +28,7 @@ struct player_window {
 		*message_other;
 	GtkImage *run_icon, *message_icon;
 	GtkLabel *run_label, *cd_label, *info_label, *message_title, *message_text;
-	GMenu *cd_menu;
+	GMenu *cd_menu, *port_menu;
 	struct screen_view *screen;
 	struct input *input;
 

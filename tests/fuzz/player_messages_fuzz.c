@@ -28,6 +28,7 @@ static const struct {
 	{ MESSAGE_OUTPUT, sizeof(struct message_output) },
 	{ MESSAGE_OPEN, sizeof(struct message_open) },
 	{ MESSAGE_POINTER_MODE, sizeof(struct message_pointer_mode) },
+	{ MESSAGE_NETWORK_WANTED, sizeof(struct message_network_wanted) },
 };
 
 static void require(bool claim)

@@ -11,6 +11,7 @@
 
 #include "player/disc_menu.h"
 #include "player/model.h"
+#include "player/port_menu.h"
 
 static int tell(struct model *m, enum message_type type, union message message)
 {
@@ -266,6 +267,52 @@ static void random_well_formed_messages_keep_the_model_sound(void **state)
 	g_rand_free(random);
 }
 
+static const union message listening = {
+	.listening = { .count = 4,
+	               .ports = { { NAT_TCP, { 0 }, { 127, 0, 0, 1 }, 8443, 443 },
+	                          { NAT_TCP, { 0 }, { 0, 0, 0, 0 }, 8080, 80 },
+	                          { NAT_TCP, { 0 }, { 127, 0, 0, 1 }, 2222, 22 },
+	                          { NAT_UDP, { 0 }, { 127, 0, 0, 1 }, 5353, 53 } } },
+};
+
+static void forwarded_ports_have_a_use(void **state)
+{
+	struct model m = running(0);
+	char *text;
+
+	(void)state;
+	assert_int_equal(tell(&m, MESSAGE_LISTENING, listening), MODEL_PORTS);
+	assert_int_equal(port_menu_use(&m, 8443, &text), PORT_BROWSER);
+	assert_string_equal(text, "https://127.0.0.1:8443/");
+	g_free(text);
+	assert_int_equal(port_menu_use(&m, 8080, &text), PORT_BROWSER);
+	assert_string_equal(text, "http://127.0.0.1:8080/");
+	g_free(text);
+	assert_int_equal(port_menu_use(&m, 2222, &text), PORT_SHELL);
+	assert_string_equal(text, "ssh -p 2222 127.0.0.1");
+	g_free(text);
+	assert_int_equal(port_menu_use(&m, 5353, &text), PORT_NONE);
+	assert_int_equal(port_menu_use(&m, 443, &text), PORT_NONE);
+}
+
+static void the_menu_has_an_item_for_each_tcp_port_and_forgets_old_ones(void **state)
+{
+	struct model m = running(0);
+	g_autoptr(GMenu) menu = g_menu_new();
+	g_autofree char *label = NULL;
+
+	(void)state;
+	tell(&m, MESSAGE_LISTENING, listening);
+	port_menu_fill(menu, &m);
+	port_menu_fill(menu, &m);
+	assert_int_equal(g_menu_model_get_n_items(G_MENU_MODEL(menu)), 3);
+	g_menu_model_get_item_attribute(G_MENU_MODEL(menu), 0, G_MENU_ATTRIBUTE_LABEL, "s", &label);
+	assert_string_equal(label, "Open https://127.0.0.1:8443/ in Browser");
+	tell(&m, MESSAGE_LISTENING, (union message){ .listening = { .count = 0 } });
+	port_menu_fill(menu, &m);
+	assert_int_equal(g_menu_model_get_n_items(G_MENU_MODEL(menu)), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -283,6 +330,8 @@ int main(void)
 		cmocka_unit_test(the_disc_menu_names_what_is_in_and_keeps_underscores),
 		cmocka_unit_test(the_guest_may_change_from_mouse_to_tablet_and_back),
 		cmocka_unit_test(random_well_formed_messages_keep_the_model_sound),
+		cmocka_unit_test(forwarded_ports_have_a_use),
+		cmocka_unit_test(the_menu_has_an_item_for_each_tcp_port_and_forgets_old_ones),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -165,6 +165,7 @@ static const uint8_t *ipv4_payload(struct guest *g, uint8_t protocol, size_t *re
 	const uint8_t *ip = g->frame + ETHERNET;
 	size_t header = (size_t)(ip[0] & 15) * 4;
 
+	*ret_length = 0;
 	if (g->length < ETHERNET + IPV4 || be16_load(g->frame + 12) != 0x0800 || ip[9] != protocol)
 		return NULL;
 	*ret_length = be16_load(ip + 2) - header;
@@ -227,7 +228,7 @@ int guest_udp_receive(struct guest *g, uint16_t to, void *data, size_t size, uin
 		memcpy(ret_ip, g->frame + ETHERNET + 12, 4);
 	if (ret_from)
 		*ret_from = be16_load(udp);
-	length = MIN(size, length - 8);
+	length = MIN(size, length - MIN(length, 8));
 	memcpy(data, udp + 8, length);
 	return (int)length;
 }

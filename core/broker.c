@@ -34,6 +34,9 @@ struct broker {
 	int socket;
 	int events; /* epoll: the socket (CORE_EVENT), and net's */
 	struct broker_net *net;
+	enum { NOBODY, CORE, NET } asker; /* of the one question that the caller has not answered */
+	bool question_held;               /* the core's, until net's is answered */
+	struct message_question held;
 	int log; /* read end of the pipe that is the core's stderr */
 	int screen_fd, sound_fd;
 	uint32_t *screen;
@@ -153,13 +156,13 @@ static int start_core(struct broker *b, const char *option, struct start_fds *s,
 }
 
 /* One descriptor for the caller to wait on, whatever there is to hear. */
-static int gather_events(struct broker *b, uint32_t flags, char text[MESSAGE_TEXT])
+static int gather_events(struct broker *b, const struct broker_options *o, char text[MESSAGE_TEXT])
 {
 	struct epoll_event event = { .events = EPOLLIN, .data.u32 = CORE_EVENT };
 
 	b->events = epoll_create1(EPOLL_CLOEXEC);
 	if (b->events >= 0 && epoll_ctl(b->events, EPOLL_CTL_ADD, b->socket, &event) == 0)
-		b->net = broker_net_new(b->events, b->socket, flags);
+		b->net = broker_net_new(b->events, b->socket, o->flags, o->asks);
 	return b->net ? 0 : broker_say(text, -ENOMEM, "The machine cannot be watched: %s", strerror(errno));
 }
 
@@ -194,7 +197,7 @@ int broker_start(const struct broker_options *options, struct broker **ret_broke
 	if (!err)
 		err = start_core(b, options->core_path, &s, text);
 	if (!err)
-		err = gather_events(b, options->flags, text);
+		err = gather_events(b, options, text);
 	if (!err)
 		err = send_start(b, options, &s, text);
 	close_start_fds(&s);
@@ -241,6 +244,35 @@ static void kill_core(struct broker *b)
 		kill(b->pid, SIGKILL);
 }
 
+/* One question at a time for the caller, whose else it be. 1: it may be handed on. */
+static int take_question(struct broker *b, const struct message_question *q)
+{
+	if (b->asker == CORE || b->question_held)
+		return -EPROTO; /* it asks again before the answer */
+	if (b->asker == NOBODY) {
+		b->asker = CORE;
+		return 1;
+	}
+	b->held = *q;
+	b->question_held = true;
+	return 0;
+}
+
+static bool next_of_ours(struct broker *b, union message *ret_message)
+{
+	if (b->question_held && b->asker == NOBODY) {
+		b->question_held = false;
+		b->asker = CORE;
+		ret_message->question = b->held;
+		return true;
+	}
+	if (!broker_net_next(b->net, b->asker == NOBODY, ret_message))
+		return false;
+	if (ret_message->header.type == MESSAGE_QUESTION)
+		b->asker = NET;
+	return true;
+}
+
 /* 1: a message for the caller; 0: dealt with. */
 static int receive_from_core(struct broker *b, union message *ret_message)
 {
@@ -259,6 +291,8 @@ static int receive_from_core(struct broker *b, union message *ret_message)
 	case MESSAGE_NETWORK_WANTED:
 		broker_net_want(b->net, &ret_message->network_wanted);
 		return 0;
+	case MESSAGE_QUESTION:
+		return take_question(b, &ret_message->question);
 	default:
 		return 1;
 	}
@@ -275,7 +309,7 @@ int broker_receive(struct broker *b, union message *ret_message)
 		if (events[i].data.u32 != CORE_EVENT)
 			broker_net_event(b->net, (enum net_event)events[i].data.u32);
 	}
-	if (broker_net_next(b->net, ret_message))
+	if (next_of_ours(b, ret_message))
 		return 1;
 	if (core)
 		result = receive_from_core(b, ret_message);
@@ -293,6 +327,16 @@ bool broker_listens(const struct broker *b)
 
 int broker_send(struct broker *b, union message *m, enum message_type type, uint32_t serial)
 {
+	bool for_net = type == MESSAGE_ANSWER && b->asker == NET;
+
+	if (type == MESSAGE_ANSWER) {
+		b->asker = NOBODY;
+		broker_net_ring(b->net); /* another question may be waiting */
+	}
+	if (for_net) {
+		broker_net_answer(b->net, m->answer.accept);
+		return 0;
+	}
 	return message_send(b->socket, m, type, serial, NULL, 0);
 }
 

@@ -29,7 +29,10 @@
 struct broker_net {
 	int epoll, core; /* borrowed */
 	uint32_t start_flags;
-	struct nat_start start; /* what was granted */
+	bool asks;                          /* a person can be asked */
+	struct nat_start start;             /* what was granted */
+	struct message_network_wanted wish; /* what is being asked about */
+	bool question_due;
 	bool wanted;
 	char *path; /* of vitrine-net */
 
@@ -52,7 +55,7 @@ struct broker_net {
 
 /* ---- saying ---- */
 
-static void ring(struct broker_net *n)
+void broker_net_ring(struct broker_net *n)
 {
 	n->ringing = true;
 	eventfd_write(n->bell, 1);
@@ -80,10 +83,12 @@ static void say(struct broker_net *n, const char *format, ...)
 	vsnprintf(raw, sizeof(raw), format, args);
 	va_end(args);
 	message_copy_text(n->sayings[n->saying_count++], MESSAGE_TEXT, raw);
-	ring(n);
+	broker_net_ring(n);
 }
 
-int broker_net_next(struct broker_net *n, union message *ret_message)
+static void fill_question(const struct broker_net *n, union message *m);
+
+int broker_net_next(struct broker_net *n, bool may_ask, union message *ret_message)
 {
 	if (n->saying_at < n->saying_count) {
 		struct message_notice *notice = &ret_message->notice;
@@ -94,6 +99,11 @@ int broker_net_next(struct broker_net *n, union message *ret_message)
 		return 1;
 	}
 	n->saying_at = n->saying_count = 0;
+	if (n->question_due && may_ask) {
+		n->question_due = false;
+		fill_question(n, ret_message);
+		return 1;
+	}
 	if (!n->listening_changed) {
 		hush(n);
 		return 0;
@@ -130,8 +140,56 @@ int broker_net_judge(const struct nat_forward *f, uint32_t start_flags, char tex
 	return 0;
 }
 
-static void grant(struct broker_net *n, const struct message_network_wanted *wish)
+/* What a person may grant, by the command line or by an answer. */
+#define GRANTS (START_HOST_LOOPBACK | START_LISTEN_OUTSIDE)
+
+static bool needs_a_yes(const struct broker_net *n, const struct nat_forward *f)
 {
+	char text[MESSAGE_TEXT];
+
+	return broker_net_judge(f, n->start_flags, text) < 0 && broker_net_judge(f, n->start_flags | GRANTS, text) == 0;
+}
+
+static bool wants_loopback(const struct broker_net *n)
+{
+	return n->wish.flags & NAT_HOST_LOOPBACK && !(n->start_flags & START_HOST_LOOPBACK);
+}
+
+static bool wants_more(const struct broker_net *n)
+{
+	bool more = wants_loopback(n);
+
+	for (unsigned i = 0; i < n->wish.forward_count; i++)
+		more = more || needs_a_yes(n, &n->wish.forwards[i]);
+	return more;
+}
+
+static void fill_question(const struct broker_net *n, union message *m)
+{
+	struct message_question *q = &m->question;
+	char text[MESSAGE_TEXT] = "It could then:\n", words[64];
+	size_t used = strlen(text);
+
+	if (wants_loopback(n))
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+		                         "\xe2\x80\xa2 reach this computer's own services, which nobody else can\n");
+	for (unsigned i = 0; i < n->wish.forward_count && used < sizeof(text); i++) {
+		if (!needs_a_yes(n, &n->wish.forwards[i]))
+			continue;
+		forward_words(&n->wish.forwards[i], words);
+		used += (size_t)snprintf(text + used, sizeof(text) - used,
+		                         "\xe2\x80\xa2 be reached from other computers at %s\n", words);
+	}
+	*q = (struct message_question){ .header = { .type = MESSAGE_QUESTION, .length = sizeof(*q) },
+		                        .kind = QUESTION_NETWORK };
+	message_copy_text(q->text, sizeof(q->text), text);
+	message_copy_text(q->accept, sizeof(q->accept), "Allow");
+	message_copy_text(q->reject, sizeof(q->reject), "Refuse");
+}
+
+static void grant(struct broker_net *n)
+{
+	const struct message_network_wanted *wish = &n->wish;
 	struct nat_start *s = &n->start;
 	char text[MESSAGE_TEXT];
 
@@ -318,14 +376,11 @@ static void try_start(struct broker_net *n)
 	forget_process(n);
 }
 
-void broker_net_want(struct broker_net *n, const struct message_network_wanted *wish)
+static void go_online(struct broker_net *n)
 {
 	char text[MESSAGE_TEXT];
 
-	if (n->wanted)
-		return;
-	n->wanted = true;
-	grant(n, wish);
+	grant(n);
 	if (broker_find_program("vitrine-net", "VITRINE_NET", &n->path, text) < 0) {
 		say(n, "The machine is offline: %s", text);
 		return;
@@ -335,6 +390,26 @@ void broker_net_want(struct broker_net *n, const struct message_network_wanted *
 	try_start(n);
 }
 
+void broker_net_want(struct broker_net *n, const struct message_network_wanted *wish)
+{
+	if (n->wanted)
+		return;
+	n->wanted = true;
+	n->wish = *wish;
+	if (n->asks && wants_more(n)) {
+		n->question_due = true; /* the machine starts without a cable meanwhile */
+		broker_net_ring(n);
+	} else {
+		go_online(n);
+	}
+}
+
+void broker_net_answer(struct broker_net *n, bool accept)
+{
+	if (accept)
+		n->start_flags |= GRANTS;
+	go_online(n);
+}
 /* ---- what it says, and its end ---- */
 
 static void explain_forward(struct broker_net *n, const struct nat_forward *f, int code)
@@ -364,7 +439,7 @@ static void take_report(struct broker_net *n, const struct nat_report *r)
 			n->listening.ports[n->listening.count++] = n->start.forwards[i];
 	}
 	n->listening_changed = n->start.forward_count > 0;
-	ring(n);
+	broker_net_ring(n);
 }
 
 /* False: too many of late. */
@@ -390,7 +465,7 @@ static void take_end(struct broker_net *n)
 	if (n->listening.count) {
 		n->listening.count = 0;
 		n->listening_changed = true;
-		ring(n);
+		broker_net_ring(n);
 	}
 	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
 		return; /* the core has gone, or has pulled every cable for good */
@@ -436,7 +511,7 @@ void broker_net_event(struct broker_net *n, enum net_event event)
 
 /* ---- making and unmaking ---- */
 
-struct broker_net *broker_net_new(int epoll, int core, uint32_t start_flags)
+struct broker_net *broker_net_new(int epoll, int core, uint32_t start_flags, bool asks)
 {
 	struct broker_net *n = calloc(1, sizeof(*n));
 	const char *other = getenv("VITRINE_RESOLV_CONF");
@@ -447,6 +522,7 @@ struct broker_net *broker_net_new(int epoll, int core, uint32_t start_flags)
 	n->epoll = epoll;
 	n->core = core;
 	n->start_flags = start_flags;
+	n->asks = asks;
 	n->control = n->log = n->watch = -1;
 	n->resolv_conf = other ? other : "/etc/resolv.conf";
 	n->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

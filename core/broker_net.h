@@ -20,14 +20,17 @@ enum net_event { NET_EVENT_CONTROL = 1, NET_EVENT_RESOLV, NET_EVENT_BELL /* ther
 struct broker_net;
 
 /* core: the core's control socket; both borrowed. NULL: no memory. */
-struct broker_net *broker_net_new(int epoll, int core, uint32_t start_flags);
+struct broker_net *broker_net_new(int epoll, int core, uint32_t start_flags, bool asks);
 void broker_net_free(struct broker_net *n); /* ends vitrine-net. Harmless on NULL */
 /* The core's one wish. What is refused or fails is told by broker_net_next(); the machine then plays without. */
 void broker_net_want(struct broker_net *n, const struct message_network_wanted *wish);
 void broker_net_event(struct broker_net *n, enum net_event event);
-/* 1: a NOTICE, or a LISTENING, for the broker's caller; 0: nothing to say. */
-int broker_net_next(struct broker_net *n, union message *ret_message);
-pid_t broker_net_pid(const struct broker_net *n); /* 0: not running */
+/* 1: a NOTICE, a LISTENING, or, if it may_ask now, a QUESTION, for the broker's caller; 0: nothing to say. */
+int broker_net_next(struct broker_net *n, bool may_ask, union message *ret_message);
+/* Makes the epoll set readable, so that broker_net_next() is called again: a question may now be asked. */
+void broker_net_ring(struct broker_net *n);
+void broker_net_answer(struct broker_net *n, bool accept); /* to that question */
+pid_t broker_net_pid(const struct broker_net *n);          /* 0: not running */
 
 /* May a core have this forward? 0, or a negative errno with the words. */
 int broker_net_judge(const struct nat_forward *f, uint32_t start_flags, char text[MESSAGE_TEXT]);

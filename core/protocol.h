@@ -247,7 +247,12 @@ struct message_notice {
 	char text[MESSAGE_TEXT];
 };
 
-enum question_kind { QUESTION_DIGEST /* the machine is paused; yes: go on */, QUESTION_KINDS };
+enum question_kind {
+	QUESTION_DIGEST, /* the machine is paused; yes: go on */
+	QUESTION_KINDS,
+	QUESTION_NETWORK = QUESTION_KINDS, /* the broker's own: may the machine have what its text asks for? */
+	QUESTION_ALL_KINDS
+};
 struct message_question {
 	struct message_header header;
 	uint32_t kind;

@@ -83,7 +83,10 @@ static void question_answered(GtkDialog *dialog, gint response, gpointer data)
 
 void actions_ask(struct player_window *w)
 {
-	static const char *const found[QUESTION_KINDS] = { [QUESTION_DIGEST] = "was changed or damaged" };
+	static const char *const found[QUESTION_ALL_KINDS] = {
+		[QUESTION_DIGEST] = "was changed or damaged",
+		[QUESTION_NETWORK] = "asks for more of this computer's network",
+	};
 	const struct model *m = player_window_model(w);
 	g_autofree char *title = g_strdup_printf("“%s” %s", player_window_name(w), found[m->question_kind]);
 	/* An underscore from the core must not become a mnemonic, and a button needs some label. */

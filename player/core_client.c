@@ -120,6 +120,7 @@ int core_client_start(const char *appliance, uint32_t flags, const struct core_l
 		.mode = START_PLAY,
 		.flags = flags,
 		.output_fd = -1,
+		.asks = true,
 	};
 	struct broker *broker;
 	char sentence[MESSAGE_TEXT] = "";

@@ -109,7 +109,7 @@ static int take_question(struct model *m, const union message *message)
 {
 	const struct message_question *q = &message->question;
 
-	if (m->asking || q->kind >= QUESTION_KINDS)
+	if (m->asking || q->kind >= QUESTION_ALL_KINDS)
 		return -EPROTO;
 	m->asking = true;
 	m->question_serial = q->header.serial;

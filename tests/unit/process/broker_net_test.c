@@ -111,10 +111,26 @@ static void ask_twice(int s, uint16_t port)
 	pause();
 }
 
+static void ask_the_person_too(int s, uint16_t port)
+{
+	union message m = { .question = { .kind = QUESTION_DIGEST } };
+	int fds[MESSAGE_MAX_FDS];
+	unsigned nfds;
+
+	(void)port;
+	ask(s, &(struct message_network_wanted){ .nic_count = 1, .flags = NAT_HOST_LOOPBACK });
+	message_send(s, &m, MESSAGE_QUESTION, 0, NULL, 0);
+	while (message_receive(s, &m, FROM_BROKER, fds, &nfds) == 0)
+		if (m.header.type == MESSAGE_ANSWER)
+			notice(s, "answered");
+}
+
 static const struct {
 	const char *name;
 	void (*play)(int s, uint16_t port);
-} parts[] = { { "use", use_network }, { "names", ask_for_names }, { "twice", ask_twice } };
+} parts[] = {
+	{ "use", use_network }, { "names", ask_for_names }, { "twice", ask_twice }, { "questions", ask_the_person_too }
+};
 
 static int fake_core(int s)
 {
@@ -136,13 +152,13 @@ static int fake_core(int s)
 
 /* ---- the broker's side ---- */
 
-static struct broker *start(const char *part, uint32_t flags)
+static struct broker *start(const char *part, bool asks)
 {
 	char drive[32], text[MESSAGE_TEXT];
 	struct broker_options options = { .core_path = "/proc/self/exe",
 		                          .appliance = appliance,
 		                          .mode = START_DESCRIBE,
-		                          .flags = flags,
+		                          .asks = asks,
 		                          .drive = drive,
 		                          .output_fd = -1 };
 	struct broker *b;
@@ -200,7 +216,7 @@ static bool host_listens(uint16_t port)
 
 static void what_is_refused_is_told_and_the_rest_works(void **state)
 {
-	struct broker *b = start("use", 0);
+	struct broker *b = start("use", false);
 
 	(void)state;
 	memset(&listening, 0, sizeof(listening));
@@ -224,9 +240,79 @@ static void what_is_refused_is_told_and_the_rest_works(void **state)
 	assert_false(host_listens(forwarded)); /* it ended with its broker */
 }
 
+static void expect_question(struct broker *b, enum question_kind kind, union message *m)
+{
+	do
+		assert_int_equal(receive(b, m), 1);
+	while (m->header.type != MESSAGE_QUESTION);
+	assert_int_equal(m->question.kind, kind);
+}
+
+static void answer(struct broker *b, bool accept)
+{
+	union message m = { .answer = { .accept = accept } };
+
+	assert_int_equal(broker_send(b, &m, MESSAGE_ANSWER, 1), 0);
+}
+
+static void a_person_who_is_there_is_asked_first(void **state)
+{
+	struct broker *b = start("use", true);
+	union message m;
+
+	(void)state;
+	expect_question(b, QUESTION_NETWORK, &m);
+	assert_non_null(strstr(m.question.text, "own services"));
+	assert_non_null(strstr(m.question.text, "(0.0.0.0)"));
+	assert_null(strstr(m.question.text, "port 80 ")); /* that is no question */
+	assert_int_equal(broker_net_process(b), 0);
+	answer(b, true);
+	expect_notice(b, "ports below 1024");
+	expect_notice(b, "online"); /* no other refusal in between: the test below has them */
+	broker_free(b);
+}
+
+static void a_no_leaves_the_rest(void **state)
+{
+	struct broker *b = start("use", true);
+	union message m;
+
+	(void)state;
+	expect_question(b, QUESTION_NETWORK, &m);
+	answer(b, false);
+	expect_notice(b, "other computers could reach the machine");
+	expect_notice(b, "vitrine.hostLoopback");
+	expect_notice(b, "online");
+	broker_free(b);
+}
+
+/* The core's question and the broker's come one after the other, whoever is first. */
+static void two_questions_are_asked_one_by_one(void **state)
+{
+	struct broker *b = start("questions", true);
+	enum question_kind first;
+	union message m;
+	int result;
+
+	(void)state;
+	do
+		assert_int_equal(receive(b, &m), 1);
+	while (m.header.type != MESSAGE_QUESTION);
+	first = m.question.kind;
+	for (struct timespec pause = { 0, 300000000 }; nanosleep(&pause, &pause);)
+		;
+	while ((result = broker_receive(b, &m)) >= 0)
+		assert_false(result == 1 && m.header.type == MESSAGE_QUESTION);
+	answer(b, true);
+	expect_question(b, first == QUESTION_NETWORK ? QUESTION_DIGEST : QUESTION_NETWORK, &m);
+	answer(b, true);
+	expect_notice(b, "answered"); /* the core's own answer came to the core */
+	broker_free(b);
+}
+
 static void a_dead_network_is_told_and_started_again(void **state)
 {
-	struct broker *b = start("use", 0);
+	struct broker *b = start("use", false);
 	pid_t first;
 
 	(void)state;
@@ -243,7 +329,7 @@ static void a_dead_network_is_told_and_started_again(void **state)
 
 static void a_network_that_dies_and_dies_is_given_up(void **state)
 {
-	struct broker *b = start("use", 0);
+	struct broker *b = start("use", false);
 
 	(void)state;
 	for (unsigned i = 0; i < NET_RESTARTS; i++) {
@@ -260,7 +346,7 @@ static void a_network_that_dies_and_dies_is_given_up(void **state)
 
 static void a_network_is_wanted_once(void **state)
 {
-	struct broker *b = start("twice", 0);
+	struct broker *b = start("twice", false);
 	union message m;
 	int result;
 
@@ -278,7 +364,7 @@ static void a_missing_program_leaves_the_machine_offline_in_words(void **state)
 
 	(void)state;
 	setenv("VITRINE_NET", "/nonexistent", 1);
-	b = start("use", 0);
+	b = start("use", false);
 	expect_notice(b, "The machine is offline: /nonexistent cannot be run");
 	broker_free(b);
 	setenv("VITRINE_NET", VITRINE_NET, 1);
@@ -323,7 +409,7 @@ static int name_server(const uint8_t ip[4])
 /* Serves the broker until the name server is asked something. */
 static bool is_asked(struct broker *b, int server)
 {
-	for (unsigned i = 0; i < 50; i++) {
+	for (unsigned i = 0; i < 200; i++) { /* 20 s, on a busy host */
 		struct pollfd p[] = { { .fd = server, .events = POLLIN },
 			              { .fd = broker_socket(b), .events = POLLIN } };
 		union message m;
@@ -348,7 +434,7 @@ static void name_servers_follow_the_hosts_file(void **state)
 		skip();
 	}
 	write_resolv("127.0.0.77");
-	b = start("names", 0);
+	b = start("names", false);
 	assert_true(is_asked(b, first));
 	write_resolv("127.0.0.78");
 	assert_true(is_asked(b, second));
@@ -389,6 +475,9 @@ int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_refused_is_told_and_the_rest_works),
+		cmocka_unit_test(a_person_who_is_there_is_asked_first),
+		cmocka_unit_test(a_no_leaves_the_rest),
+		cmocka_unit_test(two_questions_are_asked_one_by_one),
 		cmocka_unit_test(a_dead_network_is_told_and_started_again),
 		cmocka_unit_test(a_network_that_dies_and_dies_is_given_up),
 		cmocka_unit_test(a_network_is_wanted_once),

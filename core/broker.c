@@ -24,7 +24,7 @@
 #include "vmformat/bytes.h"
 
 #define CORE_EVENT 0u       /* in the epoll set; the others are enum net_event */
-#define MAX_EVENTS 4        /* the core, vitrine-net, resolv.conf, something to say */
+#define MAX_EVENTS 5        /* the core, vitrine-net, resolv.conf, its restart, something to say */
 #define SEND_TIMEOUT_MS 200 /* a core that does not read for so long must not freeze the window */
 
 struct broker {

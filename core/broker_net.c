@@ -13,6 +13,7 @@
 #include <sys/eventfd.h>
 #include <sys/inotify.h>
 #include <sys/socket.h>
+#include <sys/timerfd.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 #include "vmformat/bytes.h"
 
 #define RESTART_SECONDS 60
+#define RESTART_DELAY 2       /* seconds: a cable that is out for less is missed by drivers */
 #define MAX_SAYINGS 40        /* each forward may be refused or fail, and a little more */
 #define RESOLV_CONF_MAX 65536 /* more than any resolver reads with profit */
 #define PRIVILEGED_PORTS 1024u
@@ -42,7 +44,8 @@ struct broker_net {
 	time_t restarts[NET_RESTARTS]; /* the oldest is overwritten next */
 	unsigned restart_at;
 
-	int watch; /* inotify */
+	int watch;   /* inotify */
+	int restart; /* a timerfd */
 	const char *resolv_conf;
 
 	char sayings[MAX_SAYINGS][MESSAGE_TEXT];
@@ -481,10 +484,18 @@ static void take_end(struct broker_net *n)
 		return;
 	}
 	say(n,
-	    "The machine's network was interrupted: its program ended (%s) and was started again. Open connections are "
+	    "The machine's network was interrupted: its program ended (%s) and is started again. Open connections are "
 	    "lost",
 	    how);
-	try_start(n);
+	timerfd_settime(n->restart, 0, &(struct itimerspec){ .it_value.tv_sec = RESTART_DELAY }, NULL);
+}
+
+static void take_restart(struct broker_net *n)
+{
+	uint64_t times;
+
+	if (read(n->restart, &times, sizeof(times)) == sizeof(times) && !n->pid)
+		try_start(n);
 }
 
 static void take_control_event(struct broker_net *n)
@@ -503,7 +514,9 @@ static void take_control_event(struct broker_net *n)
 
 void broker_net_event(struct broker_net *n, enum net_event event)
 {
-	if (event == NET_EVENT_RESOLV && n->watch >= 0)
+	if (event == NET_EVENT_RESTART)
+		take_restart(n);
+	else if (event == NET_EVENT_RESOLV && n->watch >= 0)
 		take_resolv_event(n);
 	else if (event == NET_EVENT_CONTROL && n->control >= 0)
 		take_control_event(n);
@@ -526,7 +539,11 @@ struct broker_net *broker_net_new(int epoll, int core, uint32_t start_flags, boo
 	n->control = n->log = n->watch = -1;
 	n->resolv_conf = other ? other : "/etc/resolv.conf";
 	n->bell = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (n->bell < 0 || epoll_ctl(epoll, EPOLL_CTL_ADD, n->bell, &event) < 0) {
+	n->restart = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (n->bell < 0 || n->restart < 0 ||
+	    epoll_ctl(epoll, EPOLL_CTL_ADD, n->restart,
+	              &(struct epoll_event){ EPOLLIN, { .u32 = NET_EVENT_RESTART } }) < 0 ||
+	    epoll_ctl(epoll, EPOLL_CTL_ADD, n->bell, &event) < 0) {
 		broker_net_free(n);
 		return NULL;
 	}
@@ -545,6 +562,8 @@ void broker_net_free(struct broker_net *n)
 		close(n->watch);
 	if (n->bell >= 0)
 		close(n->bell);
+	if (n->restart >= 0)
+		close(n->restart);
 	free(n->path);
 	free(n);
 }

@@ -15,7 +15,12 @@
 
 #define NET_RESTARTS 5u
 
-enum net_event { NET_EVENT_CONTROL = 1, NET_EVENT_RESOLV, NET_EVENT_BELL /* there is something to say */ };
+enum net_event {
+	NET_EVENT_CONTROL = 1,
+	NET_EVENT_RESOLV,
+	NET_EVENT_RESTART,
+	NET_EVENT_BELL /* there is something to say */
+};
 
 struct broker_net;
 

@@ -353,9 +353,9 @@ void machine_pause(struct machine *m)
 	kvm_stop(m->kvm);
 	clock_stop(m->board.clock);
 	hold_nets(m, true);
-	for (size_t i = 0; i < ARRAY_SIZE(m->ide_blocks); i++)
-		if (m->ide_blocks[i])
-			block_drain(m->ide_blocks[i]);
+	for (unsigned i = 0; i < m->options.appliance->drive_count; i++)
+		if (m->options.blocks[i])
+			block_drain(m->options.blocks[i]);
 	for (struct device *d = m->devices; d; d = d->next)
 		if (d->class->pause)
 			call(d, d->class->pause);

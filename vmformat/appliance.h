@@ -119,8 +119,8 @@ struct appliance {
 	bool vmport;               /* VMware's back door answers */
 	bool host_loopback;        /* a wish: the machine may reach what listens on the host's 127.0.0.1 */
 	bool rtc_local_time;       /* the RTC shows local time (Windows guests) instead of UTC */
-	int64_t rtc_difference;    /* seconds that it shows more than UTC, whatever rtc_local_time says; or APPLIANCE_NO_TIME */
-	int64_t rtc_start;         /* UTC, since 1970, that it starts at instead of now; or APPLIANCE_NO_TIME */
+	int64_t rtc_difference; /* seconds that it shows more than UTC, whatever rtc_local_time says; or APPLIANCE_NO_TIME */
+	int64_t rtc_start;      /* UTC, since 1970, that it starts at instead of now; or APPLIANCE_NO_TIME */
 	char *boot_order; /* bios.bootOrder: comma separated of "hdd", "cdrom", "floppy", "ethernet"; "" default */
 
 	struct appliance_controller controllers[APPLIANCE_MAX_CONTROLLERS];

@@ -55,8 +55,8 @@ starts_from_disk() {
 	vitrine 60 --as-downloaded --until boot-sector-runs "$work/$1.ovf"
 	expect_status 0
 	expect debug "AHCI controller at $2" "AHCI/0: Vitrine disk" "AHCI/1: Vitrine CD-ROM"
-	expect_row 1 "Booting from Hard Disk..."
-	expect_row 2 "boot-sector-runs"
+	expect_row 2 "Booting from Hard Disk..."
+	expect_row 3 "boot-sector-runs"
 }
 
 check() {

@@ -24,7 +24,12 @@ prepare() {
 	cat > "$work/script" <<-END
 		wait-text "GRUB loads Linux" 120
 		screen-text grub
-		wait-text "guest: ejected" 600
+		wait-text "guest: waits to be paused" 600
+		sleep 1
+		pause
+		sleep 10
+		run
+		wait-text "guest: ejected" 300
 		wait-text "guest: the drive is empty; waiting for the second CD" 60
 		cd insert $work/two.iso
 		wait-text "reboot: Power down" 180
@@ -66,6 +71,7 @@ check() {
 	expect serial "guest: kernel 6." ", 2 CPUs" "guest: disk Vitrine" "guest: drive Vitrine"
 	expect serial "guest: earlier starts: 0, kept: nothing" "guest: disk: 8 MB written, read back from the disk, equal"
 	expect serial "guest: disk: a changed byte is noticed" "guest: disk: put back, equal"
+	expect serial "guest: a pause is no time" "guest: disk: what was written about the pause is equal"
 	expect serial "guest: first CD: this is disc one, sum $(sum "$work/one.iso")" "guest: ejected"
 	expect serial "guest: second CD: this is disc two, sum $(sum "$work/two.iso")"
 	expect serial "guest: the kernel complains: of nothing" "guest: end"

@@ -153,7 +153,7 @@ static void acts_are_done_in_order(void **state)
 	expect_log(
 		"# a comment\n\n pause\nrun # another\nreset\npointer -5 7 1\nposition 65535 12\nserial \"root\\n\"\n"
 		"cd insert \"my disc.iso\"\ncd eject\ncd force-eject\nnet disconnect 0\nnet connect 9\nscreenshot "
-	        "a.png\nscreen-text -\n",
+		"a.png\nscreen-text -\n",
 		"command 1 command 0 command 2 pointer -5 7 1 position 65535 12 0 serial [root\n] cd my disc.iso cd "
 		"out cd out! cable 0 out cable 9 in "
 		"screenshot a.png "

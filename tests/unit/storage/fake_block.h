@@ -24,6 +24,6 @@ bool fake_block_ejecting(const struct block *b);
 void fake_block_insert(struct block *b, uint64_t capacity); /* 0: takes the medium out; tells the drive */
 void fake_block_press_eject(struct block *b);
 bool fake_block_complete(struct block *b, unsigned n); /* the nth request that waits; false: there is none */
-void fake_block_settle(void); /* completes all requests and ejects, until there are none */
+void fake_block_settle(void);                          /* completes all requests and ejects, until there are none */
 
 #endif

@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# run.sh BUILD-FOLDER [--all] [SECONDS]: runs every fuzz target for 10 seconds, with --all for 600, or for SECONDS.
+# run.sh BUILD-FOLDER [--all] [SECONDS]: runs every fuzz target for 5 seconds, with --all for 600, or for SECONDS.
 # An input that crashes one is kept in BUILD-FOLDER/crashes.
 set -u
 
@@ -9,7 +9,7 @@ usage() { echo "Usage: run.sh BUILD-FOLDER [--all] [SECONDS]" >&2; exit 2; }
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ $# -ge 1 ] && [ -d "$1" ] || usage
 build=$(cd "$1" && pwd); shift
-seconds=10
+seconds=5
 for argument; do
 	case $argument in
 	--all) seconds=600 ;;

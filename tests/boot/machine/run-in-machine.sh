@@ -6,7 +6,8 @@
 #
 # The outer QEMU itself aborts at times (tcg_handle_interrupt: assertion failed; seen with QEMU 7.2 and 10), and a kernel thread of the
 # machine may hang for ever (seen: khugepaged while it joined pages of a guest's memory; so it has nothing to do here, and a hang is a
-# panic). That says nothing about the command, so the run is repeated then, twice at most, and each time that is said.
+# panic), or all of it (seen in the midst of a guest's sync; so it says every 10 seconds that it lives, and is ended after 150 silent
+# ones). That says nothing about the command, so the run is repeated then, twice at most, and each time that is said.
 set -uo pipefail
 dir=${1:?usage: run-in-machine.sh DIR COMMAND} command=$2
 log=$(mktemp -d) trouble=
@@ -15,17 +16,35 @@ trap 'rm -rf "$log"' EXIT
 # -vgif: makes the abort above rare. The features after it are of an EPYC, but TCG lacks them and would say so each time.
 cpu=EPYC,+svm,+npt,-vgif,-rdseed,-sha-ni,-fxsr-opt,-misalignsse,-3dnowprefetch,-osvw,-topoext,-nrip-save,-xsavec
 
+alive='[the machine is alive]'
+command="{ while sleep 10; do echo '$alive'; done & } 2> /dev/null; $command"
+
+# Ends the machine when its console has been silent for too long.
+watch() {
+	while sleep 5; do
+		[ $(($(date +%s) - $(stat -c %Y "$log/console"))) -lt "${SILENCE:-150}" ] || pkill -KILL -f -- "-name $log"
+	done
+}
+
 run() {
-	timeout "${TIMEOUT:-1800}" qemu-system-x86_64 -accel tcg,thread=multi -cpu "$cpu" -smp "${CPUS:-2}" -m "${MEMORY:-3072}" \
+	local watcher status
+
+	: > "$log/console"
+	watch &
+	watcher=$!
+	timeout "${TIMEOUT:-1800}" qemu-system-x86_64 -name "$log" -accel tcg,thread=multi -cpu "$cpu" -smp "${CPUS:-2}" -m "${MEMORY:-3072}" \
 		-display none -vga none -nic none -monitor none -serial stdio -no-reboot -kernel "$dir/vmlinuz" -initrd "$dir/initrd.gz" \
 		-fsdev local,id=h,path=/,security_model=none,readonly=on,multidevs=remap -device virtio-9p-pci,fsdev=h,mount_tag=host \
 		-append "console=ttyS0 quiet mitigations=off panic=-1 transparent_hugepage=never hung_task_panic=1 oops=panic command=$(printf %s "$command" | base64 -w0)" \
-		< /dev/null 2> "$log/errors" | sed -u 's|\r$||' | tee "$log/console"
-	return "${PIPESTATUS[0]}"
+		< /dev/null 2> "$log/errors" | sed -u 's|\r$||' | tee "$log/console" | grep -vxF --line-buffered "$alive"
+	status=${PIPESTATUS[0]}
+	kill "$watcher"
+	wait "$watcher" 2> /dev/null
+	return "$status"
 }
 
 for repeat in 1 2 3; do
-	run
+	run 2> /dev/null # bash's word of a killed machine
 	status=$?
 	# A machine that ends by itself says so with the command's exit status; 124: it was given no more time.
 	grep -q '^\[exit status [0-9]*\]$' "$log/console" || [ "$status" = 124 ] || trouble="no word of the command's end, status $status"

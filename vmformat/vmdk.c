@@ -127,18 +127,28 @@ static int read_text(const struct file *file, uint64_t offset, uint64_t length, 
 	return 0;
 }
 
-/* A file of its own. Zeros may fill it up to whole sectors, but nothing comes after them. */
+/* What a program that rewrites the CID in place may leave behind the zero that ends a text with fewer digits: qemu-img does. */
+#define LEFT_BEHIND 8u
+
+/* The length without what may be behind the text's end. A hole in a damaged file leaves more there, and is found by the parser. */
+static size_t cut_rest(const char *text, size_t length)
+{
+	size_t end = strnlen(text, length), left = 0;
+
+	for (size_t i = end; i < length; i++)
+		left += text[i] != '\0';
+	return left <= LEFT_BEHIND ? end : length;
+}
+
+/* A file of its own. Zeros may fill it up to whole sectors. */
 static int read_separate(const struct file *file, struct vmdk_descriptor *ret, struct error *e)
 {
-	uint64_t length = file->size;
 	char *text = NULL; /* gcc -O3 cannot see that read_text() fills it */
-	int r = read_text(file, 0, length, &text, e);
+	int r = read_text(file, 0, file->size, &text, e);
 
 	if (r < 0)
 		return r;
-	while (length && text[length - 1] == '\0')
-		length--;
-	r = vmdk_descriptor_parse(text, (size_t)length, file->name, ret, e);
+	r = vmdk_descriptor_parse(text, cut_rest(text, (size_t)file->size), file->name, ret, e);
 	free(text);
 	return r;
 }

@@ -470,6 +470,20 @@ static void vmdk_descriptor_may_be_filled_up_with_zeros_only_at_its_end(void **s
 	test_memory_free(&m);
 }
 
+/* As qemu-img leaves it when the new CID has fewer digits than the one before. */
+static void vmdk_descriptor_that_became_shorter_ends_with_its_zero(void **state)
+{
+	static const char text[] = HEADING "RW 8 ZERO\n\0\"\n";
+	struct test_memory m;
+
+	(void)state;
+	test_memory_init(&m);
+	test_memory_write(&m, "a.vmdk", text, sizeof(text));
+	test_memory_resize(&m, "a.vmdk", 512);
+	disk_close(open_disk(&m, "a.vmdk"));
+	test_memory_free(&m);
+}
+
 static void vmdk_stream_in_a_tar_is_read_in_place(void **state)
 {
 	uint8_t content[GRAIN_BYTES], *tar;
@@ -522,6 +536,7 @@ int main(void)
 		cmocka_unit_test(vmdk_sparse_extent_of_another_kind_is_refused),
 		cmocka_unit_test(vmdk_descriptor_without_extents_is_refused),
 		cmocka_unit_test(vmdk_descriptor_may_be_filled_up_with_zeros_only_at_its_end),
+		cmocka_unit_test(vmdk_descriptor_that_became_shorter_ends_with_its_zero),
 		cmocka_unit_test(vmdk_stream_in_a_tar_is_read_in_place),
 	};
 

@@ -86,7 +86,8 @@ static int open_whole(struct file *file, struct file *whole, const struct files 
 	return r;
 }
 
-int disk_open(struct file *file, const struct files *files, struct disk **ret_disk, struct error *e)
+/* Without what lies below it. */
+static int open_layer(struct file *file, const struct files *files, struct disk **ret_disk, struct error *e)
 {
 	const struct disk_format *format;
 	struct file whole;
@@ -101,13 +102,95 @@ int disk_open(struct file *file, const struct files *files, struct disk **ret_di
 	return open_with(format, file, files, ret_disk, e);
 }
 
-int disk_open_as(const char *name, struct file *file, const struct files *files, struct disk **ret_disk,
-                 struct error *e)
+static int open_layer_as(const char *name, struct file *file, const struct files *files, struct disk **ret_disk,
+                         struct error *e)
 {
 	for (const struct disk_format *const *format = disk_formats; *format; format++)
 		if (strcmp((*format)->name, name) == 0)
 			return open_with(*format, file, files, ret_disk, e);
 	return error_set(e, -EINVAL, "%s: there is no disk format \"%s\"", file->name, name);
+}
+
+/* The first of the names that leads to a file. What is told of a failure is the first name's: the likeliest one. */
+static int open_parent_file(const struct disk *disk, const struct files *files, struct file *ret_file, struct error *e)
+{
+	struct error first = { 0 };
+	int first_code = 0;
+
+	for (unsigned i = 0; i < DISK_MAX_PARENT_NAMES && disk->parent_names[i]; i++) {
+		struct error failure = { 0 };
+		int r = files_open(files, disk->parent_names[i], ret_file, &failure);
+
+		if (r == 0)
+			return 0;
+		if (i == 0) {
+			first = failure;
+			first_code = r;
+		}
+	}
+	return error_set(e, first_code, "%s holds only changes to %s, which is missing: %s. Put it beside.", disk->name,
+	                 disk->parent_names[0], first.text);
+}
+
+static int open_parent(struct disk *disk, const struct files *files, struct error *e)
+{
+	struct file file;
+	int r = open_parent_file(disk, files, &file, e);
+
+	if (r < 0)
+		return r;
+	r = disk->parent_format ? open_layer_as(disk->parent_format, &file, files, &disk->parent, e)
+	                        : open_layer(&file, files, &disk->parent, e);
+	if (r < 0) {
+		file_close(&file);
+		return r;
+	}
+	return disk->format->check_parent ? disk->format->check_parent(disk, disk->parent, e) : 0;
+}
+
+/* On failure the disk is closed. */
+static int open_parents(struct disk *disk, const struct files *files, struct error *e)
+{
+	unsigned depth = 1;
+	int r = 0;
+
+	for (struct disk *layer = disk; r == 0 && layer && layer->parent_names[0]; layer = layer->parent)
+		if (depth++ < DISK_MAX_CHAIN)
+			r = open_parent(layer, files, e);
+		else
+			r = error_set(
+				e, -ELOOP,
+				"%s lies over more than %d disks, one of which probably leads back to itself (%s). "
+				"Correct what they call their parent.",
+				disk->name, DISK_MAX_CHAIN - 1, layer->parent_names[0]);
+	if (r < 0)
+		disk_close(disk);
+	return r;
+}
+
+int disk_open(struct file *file, const struct files *files, struct disk **ret_disk, struct error *e)
+{
+	struct disk *disk = NULL;
+	int r = open_layer(file, files, &disk, e);
+
+	if (r == 0)
+		r = open_parents(disk, files, e);
+	if (r == 0)
+		*ret_disk = disk;
+	return r;
+}
+
+int disk_open_as(const char *name, struct file *file, const struct files *files, struct disk **ret_disk,
+                 struct error *e)
+{
+	struct disk *disk = NULL;
+	int r = open_layer_as(name, file, files, &disk, e);
+
+	if (r == 0)
+		r = open_parents(disk, files, e);
+	if (r == 0)
+		*ret_disk = disk;
+	return r;
 }
 
 int disk_map(struct disk *disk, uint64_t offset, uint64_t length, struct disk_extent *ret_extent,
@@ -191,6 +274,8 @@ void disk_close(struct disk *disk)
 		struct disk *parent = disk->parent;
 
 		disk->format->close(disk);
+		for (unsigned i = 0; i < DISK_MAX_PARENT_NAMES; i++)
+			free(disk->parent_names[i]);
 		free(disk);
 		disk = parent;
 	}

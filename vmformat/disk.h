@@ -18,6 +18,8 @@
 #include "vmformat/files.h"
 
 #define DISK_SECTOR 512u
+#define DISK_MAX_CHAIN 64 /* a disk and those below it: VMware makes 32 at most, and one that names itself must end */
+#define DISK_MAX_PARENT_NAMES 4
 
 enum disk_extent_kind {
 	DISK_ZERO,   /* reads as zeros; nothing is stored */
@@ -49,6 +51,9 @@ struct disk_format {
 	int (*map)(struct disk *disk, uint64_t offset, uint64_t length, struct disk_extent *ret_extent);
 	/* Fills buffer with the whole unit that a PACKED extent names. -EIO: the compressed bytes are damaged. */
 	int (*unpack)(struct disk *disk, const struct disk_extent *extent, void *buffer);
+	/* Is this, which was opened by one of disk->parent_names, the disk that ours was made on (CID, UUID)? e says why not.
+	 * NULL: whatever has the name is right. */
+	int (*check_parent)(const struct disk *disk, const struct disk *parent, struct error *e);
 };
 
 struct disk {
@@ -57,14 +62,19 @@ struct disk {
 	uint32_t unit_limit; /* the largest unit_length that map can answer; 0: never PACKED */
 	bool is_cdrom;       /* an ISO 9660 or UDF image: 2,048-byte sectors */
 	struct disk *parent; /* owned; for DISK_PARENT; NULL: none */
-	char name[256];      /* for errors */
-	void *private;       /* the format's own */
+	/* Set by open of a disk that lies over another (owned): names to try, in this order, and the format that it says the other
+	 * has (a static string; NULL: by content). disk_open() opens the parents one after the other, not open itself: a chain is
+	 * foreign data and costs no recursion. */
+	char *parent_names[DISK_MAX_PARENT_NAMES];
+	const char *parent_format;
+	char name[256]; /* for errors */
+	void *private;  /* the format's own */
 };
 
-/* Finds the format by content and opens. The name decides only where content cannot (.iso or .img of zeros are raw). */
+/* Finds the format by content and opens, with all disks below it. The name decides only where content cannot (.iso or .img of zeros are raw). */
 int disk_open(struct file *file, const struct files *files, struct disk **ret_disk, struct error *e);
 
-/* Opens with a given format, by its name in the table of disk_formats.c. */
+/* The same with a given format, by its name in the table of disk_formats.c. */
 int disk_open_as(const char *format, struct file *file, const struct files *files, struct disk **ret_disk,
                  struct error *e);
 

@@ -61,6 +61,7 @@ struct control {
 	bool screen_busy;   /* a MESSAGE_SCREEN is under way */
 
 	struct loop_work stopped; /* the machine stopped by itself */
+	bool told_triple_fault;
 	struct loop_work trouble; /* a disk of the host gave up */
 	struct verify *verify;
 	struct cd cds[MESSAGE_MAX_CDS];
@@ -204,6 +205,19 @@ static void pointer_mode(void *context, bool absolute)
 	union message m = { .pointer_mode = { .absolute = absolute } };
 
 	link_send(c->link, &m, MESSAGE_POINTER_MODE, 0);
+}
+
+/* Some systems restart so on purpose; of others it is the only word of why they begin anew. A guest can do it at any rate: told once. */
+static void triple_fault(void *context)
+{
+	struct control *c = context;
+
+	if (!c->told_triple_fault)
+		link_say_notice(
+			c->link, NOTICE_INFO,
+			"A processor of the machine shut down (a triple fault), so the machine was reset, as a PC "
+			"is. If its system did not mean to restart, look into its own log. Further ones are not told.");
+	c->told_triple_fault = true;
 }
 
 /* ---- serial ---- */
@@ -546,7 +560,7 @@ static int create_machine(struct control *c, struct error *e)
 		.screen = &c->screen,
 		.sound = c->sound,
 		.rtc_offset = rtc_offset(s),
-		.events = { serial_output, serial_ready, machine_stopped, pointer_mode, c },
+		.events = { serial_output, serial_ready, machine_stopped, pointer_mode, triple_fault, c },
 	};
 	void *bios = NULL, *vgabios = NULL;
 	int err = load_firmware(s->fds[START_FD_BIOS], "bios-256k.bin", &bios, &options.bios_size, e);

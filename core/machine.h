@@ -34,6 +34,7 @@ struct machine_events { /* all called on the I/O thread */
 	void (*stopped)(void *context, enum machine_stop why, const struct error *e); /* the machine is paused then */
 	/* The guest wants positions, machine_pointer_absolute(), or motion, machine_pointer(): at first the latter. */
 	void (*pointer_mode)(void *context, bool absolute);
+	void (*triple_fault)(void *context); /* a CPU shut down; the machine is reset after this, as a PC is */
 	void *context;
 };
 

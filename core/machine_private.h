@@ -37,7 +37,7 @@ struct serial_buffer {
 };
 
 /* Things that only the I/O thread can do, asked for by a vCPU or a device. */
-enum machine_request { REQUEST_RESET = 1, REQUEST_POWER_OFF = 2, REQUEST_TROUBLE = 4 };
+enum machine_request { REQUEST_RESET = 1, REQUEST_POWER_OFF = 2, REQUEST_TROUBLE = 4, REQUEST_TRIPLE_FAULT = 8 };
 
 /* A controller in a PCI slot, numbered as in machine_cards.c. */
 struct machine_card {

@@ -46,7 +46,7 @@ void machine_trouble(void *context, enum kvm_trouble what, const struct error *e
 			m->trouble = *e;
 		pthread_mutex_unlock(&m->trouble_lock);
 	}
-	machine_request(m, what == KVM_TROUBLE ? REQUEST_TROUBLE : REQUEST_RESET);
+	machine_request(m, what == KVM_TROUBLE ? REQUEST_TROUBLE : REQUEST_TRIPLE_FAULT);
 }
 
 static void stop_for(struct machine *m, enum machine_stop why)
@@ -61,6 +61,12 @@ static void stop_for(struct machine *m, enum machine_stop why)
 	m->options.events.stopped(m->options.events.context, why, why == MACHINE_STOP_ERROR ? &e : NULL);
 }
 
+static void reset_after_fault(struct machine *m)
+{
+	m->options.events.triple_fault(m->options.events.context);
+	machine_reset(m);
+}
+
 static void serve_requests(struct loop_work *work)
 {
 	struct machine *m = container_of(work, struct machine, request_work);
@@ -70,6 +76,8 @@ static void serve_requests(struct loop_work *work)
 		stop_for(m, MACHINE_STOP_ERROR);
 	else if (requests & REQUEST_POWER_OFF)
 		stop_for(m, MACHINE_STOP_POWER_OFF);
+	else if (requests & REQUEST_TRIPLE_FAULT)
+		reset_after_fault(m);
 	else if (requests & REQUEST_RESET)
 		machine_reset(m);
 }

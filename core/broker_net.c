@@ -372,7 +372,11 @@ static void try_start(struct broker_net *n)
 
 	if (!err)
 		return;
-	say(n, "The machine is offline: %s cannot be started: %s", n->path, strerror(-err));
+	say(n,
+	    "The machine is offline: %s cannot be started: %s. Restart the machine to try again; if that does not "
+	    "help, install "
+	    "Vitrine anew",
+	    n->path, strerror(-err));
 	if (n->pid)
 		kill(n->pid, SIGKILL);
 	end_process(n);
@@ -427,8 +431,11 @@ static void explain_forward(struct broker_net *n, const struct nat_forward *f, i
 		    "and start again, or choose another in vitrine.forwardN",
 		    words, f->guest_port);
 	else
-		say(n, "%s cannot be opened (%s), so port %u of the machine cannot be reached by it", words,
-		    strerror(-code), f->guest_port);
+		say(n,
+		    "%s cannot be opened (%s), so port %u of the machine cannot be reached by it. Choose another port "
+		    "or "
+		    "address in vitrine.forwardN",
+		    words, strerror(-code), f->guest_port);
 }
 
 static void take_report(struct broker_net *n, const struct nat_report *r)

@@ -15,8 +15,7 @@
 #include "vmformat/bytes.h"
 
 #define KICK_SIGNAL SIGUSR1
-#define STACK_SIZE \
-	(256u << 10) /* a page for KVM_RUN's loop and the deepest device callback; the sanitizers want more */
+#define STACK_SIZE (256u << 10) /* deepest is a device's callback, some KB; the sanitizers want more */
 #define MSR_TSC 0x10
 #define MSR_TSC_DEADLINE 0x6e0
 #define MSR_MISC_ENABLE 0x1a0
@@ -377,6 +376,6 @@ void vcpu_thaw_time(struct vcpu *vcpu, uint64_t elapsed)
 	ioctl(vcpu->fd, KVM_SET_LAPIC, &vcpu->lapic);
 	if (vcpu->tsc_deadline)
 		set_msr(vcpu, MSR_TSC_DEADLINE, vcpu->tsc_deadline);
-	ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL,
-	      0); /* tells the guest's watchdog that it was stopped; fails without kvmclock */
+	/* Tells the guest's watchdog that it was stopped; fails without kvmclock. */
+	ioctl(vcpu->fd, KVM_KVMCLOCK_CTRL, 0);
 }

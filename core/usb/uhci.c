@@ -639,8 +639,9 @@ static void uhci_reset(struct device *d)
 
 static bool valid(const struct uhci *u)
 {
+	/* A frame near the end of time would come round, and be due for ever. */
 	return u->frame < FRAME_NUMBERS && !(u->list & 0xfff) && u->quiet <= QUIET_FRAMES &&
-	       !running(u) == !!(u->status & STS_HALTED);
+	       u->frame_start <= INT64_MAX && !running(u) == !!(u->status & STS_HALTED);
 }
 
 static int uhci_state(struct device *d, struct state *s)

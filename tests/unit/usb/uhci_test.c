@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The controller and its tablet, by a small driver that does what Linux' uhci_hcd and usbhid do. */
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
@@ -249,6 +250,26 @@ static void an_empty_port_cannot_be_enabled(void **state)
 	assert_int_equal(fake_inw(r->f, PORT2), 0x0080);
 	fake_outw(r->f, PORT1, 0x0204); /* nor one in reset */
 	assert_int_equal(fake_inw(r->f, PORT1) & 4, 0);
+}
+
+/* The next frame would begin before it, be due for ever, and nothing else would ever be served. */
+static void state_of_a_frame_beyond_any_time_is_refused(void **state)
+{
+	static const uint8_t field[] = "\x0b"
+				       "frame-start\x08\0\0";
+	struct rig *r = *state;
+	uint8_t *saved, *frame_start;
+	size_t length;
+
+	start(r);
+	saved = fake_save(r->d, &length);
+	frame_start = memmem(saved, length, field, sizeof(field));
+	assert_non_null(frame_start);
+	le64_store(frame_start + sizeof(field), UINT64_MAX - 1000);
+	assert_int_equal(fake_load(r->d, saved, length), -EINVAL);
+	clock_run(r->f->board.clock);
+	assert_true(clock_next(r->f->board.clock) > clock_now(r->f->board.clock));
+	free(saved);
 }
 
 static void frames_are_counted_also_when_they_are_not_looked_at(void **state)
@@ -743,6 +764,7 @@ int main(void)
 		TEST(it_is_the_piix4s),
 		TEST(an_empty_port_cannot_be_enabled),
 		TEST(frames_are_counted_also_when_they_are_not_looked_at),
+		TEST(state_of_a_frame_beyond_any_time_is_refused),
 		TEST(an_idle_schedule_is_seldom_looked_at),
 		TEST(a_transfer_put_into_an_idle_schedule_starts_within_16_ms),
 		TEST(the_tablet_is_enumerated),

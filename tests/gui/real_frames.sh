@@ -3,7 +3,7 @@
 # How many different frames of the card's moving part reach the display in a second. Speed is not asserted here, where the
 # host may have much else to do; the figure to compare with 60 is the one that is printed.
 . "$(dirname "$0")/real_lib.sh"
-start_display 1400x1000 60
+start_display 1400x1000
 
 play_card "$TESTCARD/testcard.ova" --as-downloaded
 sleep 1

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The sample plays in the window on the real core: it moves, pauses, types, points, changes CDs, remembers, and ends.
 . "$(dirname "$0")/real_lib.sh"
-start_display 1400x1000 60
+start_display 1400x1000
 
 # The judge of the pictures: the same machine without a window, told to do the same
 mkdir "$work/discs"

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # What is wrong with an appliance is said in words, by the real core in the real window, and where it can, it goes on.
 . "$(dirname "$0")/real_lib.sh"
-start_display 1400x1000 60
+start_display 1400x1000
 mkdir "$work/appliances"
 cd "$work/appliances" || exit 1
 

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The sample plays on Wayland, too: in weston, in a window of the test's display.
 . "$(dirname "$0")/real_lib.sh"
-start_display 1400x1000 60
+start_display 1400x1000
 start_weston 1280 800
 
 since=$EPOCHREALTIME

@@ -48,23 +48,31 @@ fuzz() { # TARGET
 		>"$work/$1.log" 2>&1 </dev/null
 }
 
-passed=0 failed=0
+# Says in one line, or in many, how it went.
+judge() { # TARGET
+	local runs
+
+	if [ ! -x "$build/$1" ]; then
+		echo "$1: FAILED: not built in $build (clang, -DVITRINE_FUZZ=ON -DVITRINE_SANITIZE=ON)"
+	elif fuzz "$1"; then
+		runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/$1.log")
+		echo "$1: passed, ${runs:-?} executions in $seconds s"
+		touch "$work/$1.passed"
+	else
+		echo "$1: FAILED; the input is in $crashes; the end of what it said:"
+		grep -v '^#[0-9]*	' "$work/$1.log" | tail -40 | sed 's/^/    /'
+	fi
+}
+
+# One for each processor; what one says comes out whole.
+targets=0
 for source in "$here"/*_fuzz.c; do
 	target=$(basename "$source" .c)
-	if [ ! -x "$build/$target" ]; then
-		echo "$target: FAILED: not built in $build (clang, -DVITRINE_FUZZ=ON -DVITRINE_SANITIZE=ON)"
-		failed=$((failed + 1))
-		continue
-	fi
-	if fuzz "$target"; then
-		runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/$target.log")
-		echo "$target: passed, ${runs:-?} executions in $seconds s"
-		passed=$((passed + 1))
-	else
-		echo "$target: FAILED; the input is in $crashes; the end of what it said:"
-		grep -v '^#[0-9]*	' "$work/$target.log" | tail -40 | sed 's/^/    /'
-		failed=$((failed + 1))
-	fi
+	targets=$((targets + 1))
+	[ "$(jobs -rp | wc -l)" -lt "$(nproc)" ] || wait -n
+	{ verdict=$(judge "$target"); echo "$verdict"; } &
 done
-echo "$passed passed, $failed failed"
-[ "$failed" = 0 ] && [ "$passed" -gt 0 ]
+wait
+passed=$(find "$work" -maxdepth 1 -name '*.passed' | wc -l)
+echo "$passed passed, $((targets - passed)) failed"
+[ "$passed" = "$targets" ] && [ "$passed" -gt 0 ]

@@ -13,6 +13,7 @@
 #include "core/device.h"
 #include "core/loop.h"
 #include "core/storage/block_io.h"
+#include "core/storage/read_ahead.h"
 #include "vmformat/qcow2.h"
 
 #define MAX_WORKERS 16            /* disks and page cache are busy with fewer */
@@ -38,8 +39,9 @@ struct block_engine {
 	unsigned worker_count;
 	struct unit_cache *units;
 
+	struct block *blocks; /* changed by the I/O thread under the lock; workers read it there */
+
 	/* The I/O thread's. */
-	struct block *blocks;
 	struct loop_work work;
 	void (*stop)(void *context, struct block *b, const struct error *e);
 	void *stop_context;
@@ -62,7 +64,8 @@ struct block {
 	struct disk *disk; /* the overlay if there is one; NULL: no medium */
 	bool writable;
 	bool changing;    /* the medium is about to change: workers leave its requests alone */
-	unsigned running; /* on workers */
+	unsigned running; /* on workers: requests, and pieces that are unpacked ahead */
+	struct read_ahead ahead;
 	unsigned in_flight, parked;
 
 	/* Devices read these on any thread. */
@@ -157,6 +160,36 @@ static int perform(struct block_io *io, struct disk *disk, bool writable, const 
 	}
 }
 
+/* What b's workers have met and may read next. Locked, before a request is performed. */
+static void note_read(struct block_engine *e, struct block *b, const struct block_request *r)
+{
+	if (r->op == BLOCK_READ && b->disk && check_range(b->disk, r) == 0 &&
+	    read_ahead_note(&b->ahead, r->offset, r->length, b->disk->capacity))
+		pthread_cond_broadcast(&e->submitted);
+}
+
+/* Unpacks one piece ahead of what is read. Locked on entry and exit; false: there was none. */
+static bool work_ahead(struct block_engine *e, struct block_io *io)
+{
+	struct block *b = e->blocks;
+	struct disk *disk;
+	uint64_t offset, end;
+
+	while (b && (b->changing || !read_ahead_claim(&b->ahead, &offset)))
+		b = b->next;
+	if (!b)
+		return false;
+	b->running++;
+	disk = b->disk;
+	pthread_mutex_unlock(&e->lock);
+	end = block_io_unpack(io, disk, offset, (uint32_t)MIN(READ_AHEAD_PIECE, disk->capacity - offset));
+	pthread_mutex_lock(&e->lock);
+	read_ahead_skip(&b->ahead, end);
+	b->running--;
+	pthread_cond_signal(&e->finished);
+	return true;
+}
+
 /* Takes and performs one request. Locked on entry and exit; false: there was none. */
 static bool work_once(struct block_engine *e, struct block_io *io)
 {
@@ -172,10 +205,13 @@ static bool work_once(struct block_engine *e, struct block_io *io)
 	b->running++;
 	disk = b->disk;
 	writable = b->writable;
+	note_read(e, b, r);
+	io->met_packed = false;
 	pthread_mutex_unlock(&e->lock);
 	result = perform(io, disk, writable, r);
 	pthread_mutex_lock(&e->lock);
 	b->running--;
+	b->ahead.wanted |= io->met_packed;
 	r->result = result;
 	queue_push(&e->done, r);
 	pthread_cond_signal(&e->finished);
@@ -195,7 +231,8 @@ static void *worker_main(void *context)
 	pthread_mutex_lock(&e->lock);
 	while (!e->quit) {
 		if (!work_once(e, &w->io)) {
-			pthread_cond_wait(&e->submitted, &e->lock);
+			if (!work_ahead(e, &w->io))
+				pthread_cond_wait(&e->submitted, &e->lock);
 			continue;
 		}
 		pthread_mutex_unlock(&e->lock);
@@ -538,6 +575,13 @@ void block_keep(struct block *b)
 	block_submit(b, &b->keep);
 }
 
+/* Nothing is under way, nor will be by itself. Locked. */
+static bool is_idle(struct block *b)
+{
+	read_ahead_stop(&b->ahead);
+	return b->in_flight == b->parked && !b->running;
+}
+
 void block_drain(struct block *b)
 {
 	struct block_engine *e = b->engine;
@@ -548,8 +592,7 @@ void block_drain(struct block *b)
 			work_here(e);
 		run_completions(e, UINT_MAX);
 		pthread_mutex_lock(&e->lock);
-		idle = b->in_flight == b->parked;
-		while (!idle && e->loop && !e->done.first)
+		while (!(idle = is_idle(b)) && e->loop && !e->done.first)
 			pthread_cond_wait(&e->finished, &e->lock);
 		pthread_mutex_unlock(&e->lock);
 	} while (!idle);
@@ -566,8 +609,10 @@ struct block *block_new(struct block_engine *engine, const char *name)
 	b->engine = engine;
 	atomic_store(&b->read_only, true);
 	snprintf(b->name, sizeof(b->name), "%s", name);
+	pthread_mutex_lock(&engine->lock);
 	b->next = engine->blocks;
 	engine->blocks = b;
+	pthread_mutex_unlock(&engine->lock);
 	return b;
 }
 
@@ -581,6 +626,7 @@ static void swap_medium(struct block *b, struct disk *disk, bool writable)
 	b->changing = true;
 	while (b->running)
 		pthread_cond_wait(&e->finished, &e->lock);
+	b->ahead = (struct read_ahead){ 0 };
 	old = b->disk;
 	b->disk = disk;
 	b->writable = writable;
@@ -608,11 +654,13 @@ void block_free(struct block *b)
 	pthread_mutex_unlock(&e->lock);
 	block_drain(b);
 	swap_medium(b, NULL, false);
+	pthread_mutex_lock(&e->lock);
 	for (struct block **p = &e->blocks; *p; p = &(*p)->next)
 		if (*p == b) {
 			*p = b->next;
 			break;
 		}
+	pthread_mutex_unlock(&e->lock);
 	free(b);
 }
 

@@ -11,6 +11,9 @@
 #include "vmformat/disk.h"
 #include "vmformat/qcow2.h"
 
+/* Of longer ones so few fit into the cache that they would push out the one that is being read. */
+#define AHEAD_UNIT_MAX (512u << 10)
+
 void block_io_release(struct block_io *io)
 {
 	free(io->bounce);
@@ -112,6 +115,7 @@ static int read_extent(struct block_io *io, struct disk *owner, const struct dis
 		return transfer(preadv, extent->fd, io->pieces, cursor_take(to, extent->length, io->pieces),
 		                extent->fd_offset);
 	case DISK_PACKED:
+		io->met_packed = true;
 		if (offset < extent->unit_offset ||
 		    !range_within(offset - extent->unit_offset, extent->length, extent->unit_length))
 			return BLOCK_IO_DAMAGED;
@@ -127,23 +131,58 @@ static int read_extent(struct block_io *io, struct disk *owner, const struct dis
 	}
 }
 
+/* Clusters that were allocated one after the other lie so in the file: one read serves them all. */
+static bool joins(const struct disk_extent *a, const struct disk_extent *b)
+{
+	return a->kind == DISK_DATA && b->kind == DISK_DATA && a->fd == b->fd &&
+	       a->fd_offset + a->length == b->fd_offset;
+}
+
 int block_io_read(struct block_io *io, struct disk *disk, uint64_t offset, const struct iovec *iov, uint32_t length)
 {
 	struct cursor to = { iov, 0 };
+	struct disk_extent extent, next;
+	struct disk *owner, *next_owner;
+	int r = length ? map(disk, offset, length, &next, &next_owner) : 0;
+
+	while (r == 0 && length) {
+		extent = next;
+		owner = next_owner;
+		while (r == 0 && extent.length < length) {
+			r = map(disk, offset + extent.length, length - extent.length, &next, &next_owner);
+			if (r < 0 || !joins(&extent, &next))
+				break;
+			extent.length += next.length;
+		}
+		if (r == 0)
+			r = read_extent(io, owner, &extent, offset, &to);
+		offset += extent.length;
+		length -= (uint32_t)extent.length;
+	}
+	return r;
+}
+
+uint64_t block_io_unpack(struct block_io *io, struct disk *disk, uint64_t offset, uint32_t length)
+{
+	uint64_t end = 0;
 
 	while (length) {
 		struct disk_extent extent;
 		struct disk *owner;
-		int r = map(disk, offset, length, &extent, &owner);
+		struct unit *unit;
 
-		if (r == 0)
-			r = read_extent(io, owner, &extent, offset, &to);
-		if (r < 0)
-			return r;
+		if (map(disk, offset, length, &extent, &owner) < 0)
+			break;
+		if (extent.kind == DISK_PACKED && extent.unit_length <= AHEAD_UNIT_MAX) {
+			if (unit_cache_get(io->units, owner, &extent, &unit) < 0)
+				break;
+			unit_cache_put(io->units, unit);
+			end = extent.unit_offset + extent.unit_length;
+		}
 		offset += extent.length;
 		length -= (uint32_t)extent.length;
 	}
-	return 0;
+	return end;
 }
 
 /* ---- writing ---- */

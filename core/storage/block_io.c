@@ -254,12 +254,79 @@ static int write_from(struct block_io *io, struct disk *overlay, uint64_t offset
 	return 0;
 }
 
+/* ---- zeros that are written ---- */
+
+static bool is_zero(const uint8_t *bytes, size_t length)
+{
+	return !length || (!bytes[0] && memcmp(bytes, bytes + 1, length - 1) == 0);
+}
+
+/* Whether the next length bytes are zeros; the cursor goes behind them. A guest may change them meanwhile: then either is right. */
+static bool cursor_skip(struct cursor *c, size_t length)
+{
+	bool zero = true;
+
+	while (length) {
+		size_t n = MIN(c->iov->iov_len - c->skip, length);
+
+		zero = zero && is_zero((const uint8_t *)c->iov->iov_base + c->skip, n);
+		length -= n;
+		c->skip += n;
+		if (c->skip == c->iov->iov_len && length)
+			*c = (struct cursor){ c->iov + 1, 0 };
+	}
+	return zero;
+}
+
+/* A cluster of the overlay that has its place in the file already: zeros go there like other bytes, and cost no tables. */
+static bool is_stored(struct disk *overlay, uint64_t offset)
+{
+	struct disk_extent extent;
+
+	return overlay->format->map(overlay, offset, QCOW2_CLUSTER, &extent) < 0 || extent.kind == DISK_DATA;
+}
+
+/* How much of the write is bytes to be stored (or, from a cluster's begin on, new clusters of zeros that need no room: what mkfs
+ * and installers write by the gigabyte). *from goes behind it. */
+static uint32_t next_stretch(struct disk *overlay, uint64_t offset, struct cursor *from, uint32_t length,
+                             bool *ret_zeros)
+{
+	uint32_t done = 0;
+
+	*ret_zeros = false;
+	while (done < length) {
+		uint32_t n = MIN(QCOW2_CLUSTER - (uint32_t)((offset + done) % QCOW2_CLUSTER), length - done);
+		struct cursor behind = *from;
+		bool zeros = cursor_skip(&behind, n) && n == QCOW2_CLUSTER && !is_stored(overlay, offset + done);
+
+		if (done && zeros != *ret_zeros)
+			break;
+		*ret_zeros = zeros;
+		*from = behind;
+		done += n;
+	}
+	return done;
+}
+
 int block_io_write(struct block_io *io, struct disk *overlay, uint64_t offset, const struct iovec *iov, uint32_t length)
 {
 	struct cursor from = { iov, 0 };
 
-	return write_from(io, overlay, offset, &from, length);
+	while (length) {
+		struct cursor stretch = from;
+		bool zeros;
+		uint32_t n = next_stretch(overlay, offset, &from, length, &zeros);
+		int r = zeros ? qcow2_zero(overlay, offset, n) : write_from(io, overlay, offset, &stretch, n);
+
+		if (r < 0)
+			return r;
+		offset += n;
+		length -= n;
+	}
+	return 0;
 }
+
+/* ---- discarding ---- */
 
 /* Less than a cluster: real zeros, where there are none yet. */
 static int write_zeros(struct block_io *io, struct disk *overlay, uint64_t offset, uint32_t length)

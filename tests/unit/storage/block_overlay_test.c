@@ -9,6 +9,8 @@
 
 #include "tests/unit/overlay_rig.h"
 
+#include <sys/stat.h>
+
 #include "core/loop.h"
 #include "core/storage/block.h"
 
@@ -111,6 +113,8 @@ static void submit_random(struct guest *g, struct slot_request *s)
 	s->request.iov_count = scatter(g, s, length);
 	if (op == BLOCK_WRITE) {
 		rig_fill(&g->seed, s->buffer, length);
+		if (rig_random(&g->seed) % 4 == 0) /* whole clusters of zeros, which are not stored, lie in some */
+			memset(s->buffer, 0, length - rig_random(&g->seed) % length);
 		memcpy(g->model[window] + at, s->buffer, length);
 	} else if (op == BLOCK_DISCARD) {
 		memset(g->model[window] + at, 0, length);
@@ -269,6 +273,53 @@ static void overlay_agrees_with_a_plain_copy_with_four_workers(void **state)
 	days(0xfeed, true);
 }
 
+static void write_fill(struct guest *g, uint32_t at, uint8_t fill, uint32_t length)
+{
+	struct slot_request *s = &g->slots[0];
+
+	memset(s->buffer, fill, length);
+	memset(g->model[0] + at, fill, length);
+	s->window = 0;
+	s->at = at;
+	s->iov[0] = (struct iovec){ s->buffer, length };
+	s->request = (struct block_request){ .op = BLOCK_WRITE,
+		                             .offset = windows[0] + at,
+		                             .length = length,
+		                             .iov = s->iov,
+		                             .iov_count = 1,
+		                             .done = request_done };
+	block_submit(g->block, &s->request);
+	block_drain(g->block);
+}
+
+static uint64_t room_taken(const struct guest *g)
+{
+	struct stat st;
+
+	assert_int_equal(stat(g->rig.overlay_path, &st), 0);
+	return (uint64_t)st.st_blocks * 512;
+}
+
+/* But for the clusters at both ends, which hold other bytes too. What is stored already stays where it is. */
+static void zeros_that_a_guest_writes_take_no_room(void **state)
+{
+	struct guest *g = make_guest(7, false);
+	uint64_t before;
+
+	(void)state;
+	write_fill(g, 3 * QCOW2_CLUSTER, 0x55, QCOW2_CLUSTER);
+	flush(g);
+	before = room_taken(g);
+	write_fill(g, 512, 0, MAX_REQUEST);
+	flush(g);
+	assert_in_range(room_taken(g) - before, 0, 2 * QCOW2_CLUSTER);
+	assert_whole_windows(g);
+	assert_qemu_img_agrees(g);
+	write_fill(g, QCOW2_CLUSTER, 0x77, 2 * QCOW2_CLUSTER);
+	assert_whole_windows(g);
+	free_guest(g);
+}
+
 /* A discard that is no whole cluster must leave zeros too, whatever was there. */
 static void discard_of_any_alignment_reads_as_zeros(void **state)
 {
@@ -307,6 +358,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(overlay_agrees_with_a_plain_copy_after_random_requests),
 		cmocka_unit_test(overlay_agrees_with_a_plain_copy_with_four_workers),
+		cmocka_unit_test(zeros_that_a_guest_writes_take_no_room),
 		cmocka_unit_test(discard_of_any_alignment_reads_as_zeros),
 	};
 

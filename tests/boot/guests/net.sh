@@ -61,6 +61,16 @@ serve() {
 	done
 }
 
+# The guest says that it will listen a little before it does: until then a connection is refused.
+ask() {
+	local try
+
+	for try in $(seq 20); do
+		{ echo "a question"; sleep 2; } | busybox nc -w 30 127.0.0.1 18080 > "$work/answer"
+		[ ! -s "$work/answer" ] || return
+	done
+}
+
 # What the host does when the guest asks for it.
 assist() {
 	local asked
@@ -70,7 +80,7 @@ assist() {
 			sleep 0.5
 		done
 		case $asked in
-		ask*) echo "a question" | busybox nc -w 5 127.0.0.1 18080 > "$work/answer" ;;
+		ask*) ask ;;
 		kill*) kill -KILL "$(pgrep -x vitrine-net)" ;;
 		esac
 	done

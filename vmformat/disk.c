@@ -168,29 +168,40 @@ static int open_parents(struct disk *disk, const struct files *files, struct err
 	return r;
 }
 
-int disk_open(struct file *file, const struct files *files, struct disk **ret_disk, struct error *e)
+/* as NULL: by content. A parent may fail when its child has taken over the file already: the caller gets a second handle. */
+static int open_chain(const char *as, struct file *file, const struct files *files, struct disk **ret_disk,
+                      struct error *e)
 {
 	struct disk *disk = NULL;
-	int r = open_layer(file, files, &disk, e);
+	struct file again;
+	int r = file_window(file, 0, file->size, file->name, &again, e);
 
-	if (r == 0)
-		r = open_parents(disk, files, e);
-	if (r == 0)
-		*ret_disk = disk;
-	return r;
+	if (r < 0)
+		return r;
+	r = as ? open_layer_as(as, file, files, &disk, e) : open_layer(file, files, &disk, e);
+	if (r < 0) {
+		file_close(&again);
+		return r;
+	}
+	r = open_parents(disk, files, e);
+	if (r < 0) {
+		*file = again;
+		return r;
+	}
+	file_close(&again);
+	*ret_disk = disk;
+	return 0;
 }
 
-int disk_open_as(const char *name, struct file *file, const struct files *files, struct disk **ret_disk,
+int disk_open(struct file *file, const struct files *files, struct disk **ret_disk, struct error *e)
+{
+	return open_chain(NULL, file, files, ret_disk, e);
+}
+
+int disk_open_as(const char *format, struct file *file, const struct files *files, struct disk **ret_disk,
                  struct error *e)
 {
-	struct disk *disk = NULL;
-	int r = open_layer_as(name, file, files, &disk, e);
-
-	if (r == 0)
-		r = open_parents(disk, files, e);
-	if (r == 0)
-		*ret_disk = disk;
-	return r;
+	return open_chain(format, file, files, ret_disk, e);
 }
 
 int disk_map(struct disk *disk, uint64_t offset, uint64_t length, struct disk_extent *ret_extent,

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "vmformat/beside.h"
 #include "vmformat/bytes.h"
 
 /*
@@ -18,7 +19,6 @@
 #define END_SAMPLES 16u
 
 #define EXTENSION ".vmdk"
-#define NAME_SIZE 512u /* a folder and a name, each cut at 255 bytes by struct file or by the file system */
 
 enum extent_kind { EXTENT_FLAT, EXTENT_SPARSE, EXTENT_ZERO, EXTENT_NOACCESS };
 
@@ -31,56 +31,24 @@ struct vmdk_extent {
 
 struct vmdk {
 	struct vmdk_cache *cache;
+	bool has_cid;
+	uint32_t cid, parent_cid;
 	unsigned extent_count;
 	struct vmdk_extent extents[]; /* by start, without gaps */
 };
 
 /* ---- names ---- */
 
-/* What the appliance calls the file: "debian.ova: disks/a.vmdk" is disks/a.vmdk in there. */
-static const char *own_name(const char *name)
-{
-	const char *colon;
-
-	for (colon = strstr(name, ": "); colon; colon = strstr(name, ": "))
-		name = colon + 2;
-	return name;
-}
-
-static const char *base_name(const char *name)
-{
-	const char *slash = strrchr(name, '/');
-
-	return slash ? slash + 1 : name;
-}
-
-/*
- * Opens what a file says lies beside it. struct files counts from the appliance's folder, which may be above
- * that of the file ("disks/a.vmdk" names "a-s001.vmdk"). When the user opened the file itself, its name does
- * not count from there: hence twice.
- */
-static int open_beside(const char *asking, const char *name, const struct files *files, struct file *ret_file,
-                       struct error *e)
-{
-	const char *own = own_name(asking);
-	int folder = (int)(base_name(own) - own), length;
-	char path[NAME_SIZE];
-
-	if (folder > 0 && own[0] != '/' && name[0] != '/') {
-		length = snprintf(path, sizeof(path), "%.*s%s", folder, own, name);
-		if (length < (int)sizeof(path) && files_open(files, path, ret_file, NULL) == 0)
-			return 0;
-	}
-	return files_open(files, name, ret_file, e);
-}
-
-/* The length of a piece's ending in a stem: "-flat", "-s001", "-f001"; 0: the stem has none. */
+/* The length of a piece's ending in a stem: "-flat", "-delta", "-s001", "-f001"; 0: the stem has none. */
 static size_t piece_ending(const char *stem, size_t length)
 {
+	static const char *const endings[] = { "-flat", "-delta", "-sesparse" };
 	size_t digits = 0;
 
-	if (length > 5 && strncasecmp(stem + length - 5, "-flat", 5) == 0)
-		return 5;
+	for (size_t i = 0; i < ARRAY_SIZE(endings); i++)
+		if (length > strlen(endings[i]) &&
+		    strncasecmp(stem + length - strlen(endings[i]), endings[i], strlen(endings[i])) == 0)
+			return strlen(endings[i]);
 	while (digits < length && isdigit((unsigned char)stem[length - 1 - digits]))
 		digits++;
 	if (digits < 3 || length < digits + 3 || stem[length - digits - 2] != '-' ||
@@ -90,7 +58,7 @@ static size_t piece_ending(const char *stem, size_t length)
 }
 
 /* The name of the descriptor that a piece of this name belongs to. False: it is no piece by its name. */
-static bool whole_name(const char *piece, char ret_name[NAME_SIZE])
+static bool whole_name(const char *piece, char ret_name[BESIDE_NAME])
 {
 	size_t length = strlen(piece), stem, ending;
 	int written;
@@ -99,8 +67,8 @@ static bool whole_name(const char *piece, char ret_name[NAME_SIZE])
 		return false;
 	stem = length - strlen(EXTENSION);
 	ending = piece_ending(piece, stem);
-	written = snprintf(ret_name, NAME_SIZE, "%.*s%s", (int)(stem - ending), piece, piece + stem);
-	return ending && written < (int)NAME_SIZE;
+	written = snprintf(ret_name, BESIDE_NAME, "%.*s%s", (int)(stem - ending), piece, piece + stem);
+	return ending && written < (int)BESIDE_NAME;
 }
 
 /* ---- descriptors ---- */
@@ -191,22 +159,69 @@ static bool descriptor_lists(const struct file *whole, const char *piece)
 	if (read_separate(whole, &d, NULL) < 0)
 		return true;
 	for (unsigned i = 0; i < d.extent_count && !found; i++)
-		found = strcasecmp(base_name(d.extents[i].file), piece) == 0;
+		found = strcasecmp(beside_base_name(d.extents[i].file), piece) == 0;
 	vmdk_descriptor_free(&d);
 	return found;
 }
 
 bool vmdk_find_whole(const struct file *file, const struct files *files, struct file *ret_whole)
 {
-	const char *piece = base_name(own_name(file->name));
-	char name[NAME_SIZE];
+	const char *piece = beside_base_name(beside_own_name(file->name));
+	char name[BESIDE_NAME];
 
-	if (!whole_name(piece, name) || open_beside(file->name, name, files, ret_whole, NULL) < 0)
+	if (!whole_name(piece, name) || beside_open(file->name, name, files, ret_whole, NULL) < 0)
 		return false;
 	if (descriptor_lists(ret_whole, piece))
 		return true;
 	file_close(ret_whole);
 	return false;
+}
+
+/* ---- chains ---- */
+
+/* What the descriptor says about the disk and the one that it lies over. */
+static int take_identity(struct disk *disk, const struct vmdk_descriptor *d, struct error *e)
+{
+	struct vmdk *v = disk->private;
+	int r;
+
+	v->has_cid = d->has_cid;
+	v->cid = d->cid;
+	v->parent_cid = d->parent_cid;
+	for (unsigned i = 0; i < v->extent_count; i++)
+		v->extents[i].sparse.is_delta = d->is_delta;
+	r = d->is_delta ? beside_set_parent(disk, d->parent_hint) : 0;
+	if (r == -EINVAL)
+		return error_set(e, r, "%s, line %u: \"%s\" is no name of a disk", disk->name, d->parent_line,
+		                 d->parent_hint);
+	return r < 0 ? error_set(e, r, "%s: not enough memory", disk->name) : 0;
+}
+
+/* A parent that was written after the snapshot would be mixed with changes that were made to something else. */
+static int vmdk_check_parent(const struct disk *disk, const struct disk *parent, struct error *e)
+{
+	const struct vmdk *v = disk->private, *p = parent->private;
+
+	if (parent->format != &vmdk_format)
+		return error_set(
+			e, -EINVAL,
+			"%s holds the changes since a snapshot of %s, which should be a VMDK disk but is %s. Put "
+			"the right file in its place.",
+			disk->name, parent->name, parent->format->name);
+	if (!p->has_cid)
+		return error_set(
+			e, -EINVAL,
+			"%s holds the changes since a snapshot of %s, which has no content ID (CID): nobody knows "
+			"whether it is the right one. Download or copy it again.",
+			disk->name, parent->name);
+	if (p->cid == v->parent_cid)
+		return 0;
+	return error_set(
+		e, -ESTALE,
+		"%s holds the changes since a snapshot of %s, but that disk was changed after the snapshot or is "
+		"another one (its content ID is %08x, not %08x). Together they would make a damaged disk. Put the "
+		"unchanged %s beside it: from a backup, or download both again.",
+		disk->name, parent->name, p->cid, v->parent_cid, beside_base_name(parent->name));
 }
 
 /* ---- opening ---- */
@@ -289,7 +304,7 @@ static int open_extent(struct vmdk *v, struct vmdk_extent *extent, const struct 
 		extent->kind = line->access == VMDK_NOACCESS ? EXTENT_NOACCESS : EXTENT_ZERO;
 		return 0;
 	}
-	r = open_beside(name, line->file, files, &file, &cause);
+	r = beside_open(name, line->file, files, &file, &cause);
 	if (r < 0)
 		return missing(line, name, r, &cause, e);
 	if (line->type == VMDK_FLAT)
@@ -336,36 +351,35 @@ static int open_separate(struct disk *disk, const struct file *file, const struc
 	if (r < 0)
 		return r;
 	r = open_extents(disk, &d, files, e);
+	if (r == 0)
+		r = take_identity(disk, &d, e);
 	vmdk_descriptor_free(&d);
 	return r;
 }
 
-/*
- * The embedded descriptor can refuse (a snapshot); its extent line names a file that may have another name by
- * now.
- */
-static int check_embedded(const struct vmdk_sparse *s, struct error *e)
+/* The extent line of an embedded descriptor names a file that may have another name by now. */
+static int take_embedded(struct disk *disk, const struct vmdk_sparse *s, struct error *e)
 {
 	struct vmdk_descriptor d;
-	unsigned extents;
 	int r = read_embedded(s, &d, e);
 
 	if (r < 0)
 		return r;
-	extents = d.extent_count;
+	if (d.extent_count > 1)
+		r = error_set(e, -ENOTSUP,
+		              "%s is the first of %u pieces and has their list in it, which Vitrine does not play. "
+		              "Convert a copy of it: qemu-img convert -O vmdk FILE NEW.vmdk",
+		              s->file.name, d.extent_count);
+	else
+		r = take_identity(disk, &d, e);
 	vmdk_descriptor_free(&d);
-	if (extents <= 1)
-		return 0;
-	return error_set(e, -ENOTSUP,
-	                 "%s is the first of %u pieces and has their list in it, which Vitrine does not play. "
-	                 "Convert a copy of it: qemu-img convert -O vmdk FILE NEW.vmdk",
-	                 s->file.name, extents);
+	return r;
 }
 
 /* One sparse file that is the whole disk: monolithicSparse or streamOptimized. */
 static int open_monolithic(struct disk *disk, const struct file *file, struct error *e)
 {
-	char whole[NAME_SIZE];
+	char whole[BESIDE_NAME];
 	struct vmdk_extent *extent;
 	struct vmdk *v;
 	struct file own;
@@ -384,8 +398,8 @@ static int open_monolithic(struct disk *disk, const struct file *file, struct er
 	if (r < 0)
 		return r;
 	if (extent->sparse.descriptor_length)
-		r = check_embedded(&extent->sparse, e);
-	else if (whole_name(base_name(own_name(disk->name)), whole))
+		r = take_embedded(disk, &extent->sparse, e);
+	else if (whole_name(beside_base_name(beside_own_name(disk->name)), whole))
 		r = error_set(e, -ENOENT,
 		              "%s is one piece of a split disk, and \"%s\", which lists the pieces, is not beside it. "
 		              "Put all "
@@ -509,4 +523,5 @@ const struct disk_format vmdk_format = {
 	.close = vmdk_close,
 	.map = vmdk_map,
 	.unpack = vmdk_unpack,
+	.check_parent = vmdk_check_parent,
 };

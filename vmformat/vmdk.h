@@ -49,8 +49,14 @@ struct vmdk_extent_line {
 	char *file;          /* as written; "" for ZERO */
 };
 
+#define VMDK_NO_PARENT 0xffffffffu
+
 struct vmdk_descriptor {
 	char *create_type; /* "" if not given */
+	bool has_cid, is_delta;
+	uint32_t cid, parent_cid; /* "content ID": another one after each session that wrote */
+	char *parent_hint;        /* a delta's parent, as written, in UTF-8; else NULL */
+	unsigned parent_line;
 	unsigned extent_count;
 	struct vmdk_extent_line *extents;
 };
@@ -60,7 +66,7 @@ bool vmdk_descriptor_probe(const uint8_t *head, size_t length);
 
 /*
  * Parses length bytes at text, which need not end with a 0. -EINVAL: syntax, e names the line. -ENOTSUP: a
- * kind of disk that is not played, or a snapshot. -EFBIG: a limit. On failure *ret is empty.
+ * kind of disk that is not played. -EFBIG: a limit. On failure *ret is empty.
  */
 int vmdk_descriptor_parse(const char *text, size_t length, const char *name, struct vmdk_descriptor *ret,
                           struct error *e);
@@ -85,6 +91,7 @@ struct vmdk_sparse {
 	uint64_t descriptor_offset; /* bytes; the embedded descriptor */
 	uint64_t descriptor_length; /* bytes; 0: none */
 	bool compressed, zeroed_grains, has_footer;
+	bool is_delta; /* unallocated grains are the parent's; set by the disk after opening */
 };
 
 /* Is this the header of a sparse extent, of any kind that we know by sight? */

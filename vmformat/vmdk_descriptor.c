@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "vmformat/vmdk.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -76,9 +77,8 @@ struct parser {
 	unsigned room;    /* allocated d->extents */
 	uint64_t sectors; /* sum over extents */
 	enum vmx_encoding encoding;
-	bool has_parent_cid, has_hint, is_delta;
-	unsigned parent_line;
-	struct span hint;
+	bool has_parent_cid;
+	struct span hint; /* length 0: none */
 };
 
 static bool is_blank(char c)
@@ -286,21 +286,46 @@ static int take_create_type(struct parser *p, struct span value)
 	                 shown(value), value.at);
 }
 
-/* parentCID ffffffff: no parent. */
+/* Content IDs are written as up to 8 hexadecimal digits. */
+static bool parse_cid(struct span value, uint32_t *ret)
+{
+	*ret = 0;
+	for (size_t i = 0; i < value.length; i++) {
+		char c = value.at[i];
+
+		if (!isxdigit((unsigned char)c))
+			return false;
+		*ret = *ret << 4 | (uint32_t)(isdigit((unsigned char)c) ? c - '0' : (c | 0x20) - 'a' + 10);
+	}
+	return value.length >= 1 && value.length <= 8;
+}
+
+/* Only a disk that lies over this one asks for it. */
+static int take_cid(struct parser *p, struct span value)
+{
+	p->d->has_cid = parse_cid(value, &p->d->cid);
+	return 0;
+}
+
 static int take_parent_cid(struct parser *p, struct span value)
 {
+	if (!parse_cid(value, &p->d->parent_cid))
+		return error_set(
+			p->e, -EINVAL,
+			"%s, line %u: \"%.*s\" is no content ID, which has up to 8 hexadecimal digits. The file "
+			"is damaged; download or copy it again.",
+			p->name, p->line, shown(value), value.at);
 	p->has_parent_cid = true;
-	p->is_delta = !span_is(value, "ffffffff");
-	p->parent_line = p->line;
+	p->d->is_delta = p->d->parent_cid != VMDK_NO_PARENT;
+	p->d->parent_line = p->line;
 	return 0;
 }
 
 static int take_parent_hint(struct parser *p, struct span value)
 {
-	p->has_hint = true;
 	p->hint = value;
 	if (!p->has_parent_cid)
-		p->parent_line = p->line;
+		p->d->parent_line = p->line;
 	return 0;
 }
 
@@ -328,11 +353,8 @@ static const struct {
 	const char *name;
 	int (*take)(struct parser *p, struct span value);
 } keys[] = {
-	{ "version", take_version },
-	{ "encoding", take_encoding },
-	{ "createType", take_create_type },
-	{ "parentCID", take_parent_cid },
-	{ "parentFileNameHint", take_parent_hint },
+	{ "version", take_version }, { "encoding", take_encoding },    { "createType", take_create_type },
+	{ "CID", take_cid },         { "parentCID", take_parent_cid }, { "parentFileNameHint", take_parent_hint },
 };
 
 static int parse_key(struct parser *p, struct span line)
@@ -350,7 +372,7 @@ static int parse_key(struct parser *p, struct span line)
 	for (unsigned i = 0; i < ARRAY_SIZE(keys); i++)
 		if (span_is(key, keys[i].name))
 			return next_word(&value, &word) ? keys[i].take(p, word) : 0;
-	return 0; /* the disk data base, CID and what others add say nothing about where bytes are */
+	return 0; /* the disk data base and what others add say nothing about where bytes are */
 }
 
 static int parse_line(struct parser *p, struct span line)
@@ -365,15 +387,30 @@ static int parse_line(struct parser *p, struct span line)
 	return parse_key(p, line);
 }
 
-static int refuse_snapshot(const struct parser *p)
+/* The encoding may be declared behind the name: hence at the end. */
+static int take_parent(struct parser *p)
 {
-	struct span parent = p->has_hint ? p->hint : (struct span){ "another disk", strlen("another disk") };
+	struct vmdk_descriptor *d = p->d;
 
-	return error_set(p->e, -ENOTSUP,
-	                 "%s, line %u: this disk has only what changed since a snapshot of \"%.*s\". "
-	                 "Vitrine plays whole disks only: in VMware, delete the machine's snapshots (this merges "
-	                 "them) or make a full clone.",
-	                 p->name, p->parent_line, shown(parent), parent.at);
+	if (!p->hint.length && !d->is_delta)
+		return 0;
+	if (!p->hint.length)
+		return error_set(
+			p->e, -EINVAL,
+			"%s, line %u: this disk has only what changed since a snapshot, but does not say of which "
+			"disk (parentFileNameHint). The file is damaged; download or copy it again.",
+			p->name, d->parent_line);
+	if (!p->has_parent_cid)
+		return error_set(
+			p->e, -EINVAL,
+			"%s, line %u: this disk has only what changed since a snapshot of \"%.*s\", but not the "
+			"content ID that tells the right one (parentCID). The file is damaged; download or copy "
+			"it again.",
+			p->name, d->parent_line, shown(p->hint), p->hint.at);
+	if (!d->is_delta) /* ffffffff: what is left of a parent that was merged */
+		return 0;
+	d->parent_hint = copy_name(p, p->hint);
+	return d->parent_hint ? 0 : error_set(p->e, -ENOMEM, "%s: not enough memory", p->name);
 }
 
 static int parse_lines(struct parser *p)
@@ -386,11 +423,9 @@ static int parse_lines(struct parser *p)
 		if (r < 0)
 			return r;
 	}
-	if (p->is_delta || (p->has_hint && !p->has_parent_cid))
-		return refuse_snapshot(p);
 	if (!p->d->create_type)
 		p->d->create_type = strdup("");
-	return p->d->create_type ? 0 : error_set(p->e, -ENOMEM, "%s: not enough memory", p->name);
+	return p->d->create_type ? take_parent(p) : error_set(p->e, -ENOMEM, "%s: not enough memory", p->name);
 }
 
 int vmdk_descriptor_parse(const char *text, size_t length, const char *name, struct vmdk_descriptor *ret,
@@ -422,6 +457,7 @@ void vmdk_descriptor_free(struct vmdk_descriptor *d)
 		free(d->extents[i].file);
 	free(d->extents);
 	free(d->create_type);
+	free(d->parent_hint);
 	*d = (struct vmdk_descriptor){ 0 };
 }
 

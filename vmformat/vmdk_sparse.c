@@ -429,9 +429,12 @@ static int get_table(const struct vmdk_sparse *s, uint64_t table, uint32_t entri
 	return 0;
 }
 
-static bool is_zero(const struct vmdk_sparse *s, uint32_t entry)
+/* What an entry stands for; a DATA one may be compressed. */
+static enum disk_extent_kind entry_kind(const struct vmdk_sparse *s, uint32_t entry)
 {
-	return entry == GTE_UNALLOCATED || (entry == GTE_ZEROED && s->zeroed_grains);
+	if (entry == GTE_UNALLOCATED)
+		return s->is_delta ? DISK_PARENT : DISK_ZERO;
+	return entry == GTE_ZEROED && s->zeroed_grains ? DISK_ZERO : DISK_DATA;
 }
 
 /* How much of the grain at `start` counts: the last one may be cut by the capacity. */
@@ -456,9 +459,11 @@ static bool is_stored(const struct vmdk_sparse *s, uint32_t entry, uint64_t star
 /* Does the grain after one with entry `before` go on where that one ends, in the same way? */
 static bool goes_on(const struct vmdk_sparse *s, uint32_t before, uint32_t entry, uint64_t start)
 {
-	if (is_zero(s, before))
-		return is_zero(s, entry);
-	return !is_zero(s, entry) && entry == (uint64_t)before + s->grain / DISK_SECTOR && is_stored(s, entry, start);
+	enum disk_extent_kind kind = entry_kind(s, before);
+
+	if (kind != entry_kind(s, entry))
+		return false;
+	return kind != DISK_DATA || (entry == (uint64_t)before + s->grain / DISK_SECTOR && is_stored(s, entry, start));
 }
 
 /* Extends *ret_extent over neighbours, up to the end of the grain table. */
@@ -486,11 +491,11 @@ int vmdk_sparse_map(const struct vmdk_sparse *s, uint64_t offset, uint64_t lengt
 	if (r < 0)
 		return r;
 	entry = entries[start / s->grain % GTES_PER_GT];
-	if (!is_zero(s, entry) && !is_stored(s, entry, start))
+	if (entry_kind(s, entry) == DISK_DATA && !is_stored(s, entry, start))
 		return -EIO;
 	place_in_file = (uint64_t)entry * DISK_SECTOR;
 	*ret_extent = (struct disk_extent){
-		.kind = is_zero(s, entry) ? DISK_ZERO : DISK_DATA,
+		.kind = entry_kind(s, entry),
 		.length = MIN(length, start + grain_length(s, start) - offset),
 	};
 	if (ret_extent->kind == DISK_DATA && s->compressed) {
@@ -520,7 +525,7 @@ static uint64_t furthest_end(const struct vmdk_sparse *s, uint64_t table, const 
 	for (unsigned i = 0; i < GTES_PER_GT && start < s->capacity; i++, start += s->grain) {
 		uint64_t end = (uint64_t)entries[i] * DISK_SECTOR + stored_length(s, start);
 
-		if (!is_zero(s, entries[i]) && end <= limit)
+		if (entry_kind(s, entries[i]) == DISK_DATA && end <= limit)
 			furthest = MAX(furthest, end);
 	}
 	return furthest;

@@ -9,102 +9,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include <spawn.h>
-#include <sys/wait.h>
-
-#include "tests/unit/vmformat/test_files.h"
-#include "vmformat/bytes.h"
-#include "vmformat/disk.h"
+#include "tests/unit/vmformat/test_judge.h"
 #include "vmformat/iso.h"
-
-#define MIB (1ull << 20)
-
-extern char **environ;
-
-/* Runs a program in the folder. 127: it is not installed. */
-static int run_in(const struct test_dir *dir, const char *const *arguments)
-{
-	posix_spawn_file_actions_t actions;
-	int status = 0;
-	pid_t pid;
-
-	posix_spawn_file_actions_init(&actions);
-	posix_spawn_file_actions_addfchdir_np(&actions, dir->fd);
-	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
-	posix_spawn_file_actions_addopen(&actions, 2, "messages", O_WRONLY | O_CREAT | O_TRUNC, 0600);
-	status = posix_spawnp(&pid, arguments[0], &actions, NULL, (char **)(uintptr_t)arguments, environ);
-	posix_spawn_file_actions_destroy(&actions);
-	if (status)
-		return 127;
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
-}
-
-static void need_program(struct test_dir *dir, const char *program)
-{
-	if (run_in(dir, (const char *const[]){ program, "--version", NULL }) != 127)
-		return;
-	test_dir_free(dir); /* skip() does not return */
-	print_message("SKIPPED: %s is not installed\n", program);
-	skip();
-}
-
-/*
- * Random runs of 512 bytes to 300 KiB and holes of up to an eighth of the disk; the last sector always has
- * content.
- */
-static void make_raw(struct test_dir *dir, const char *name, uint64_t size, unsigned seed)
-{
-	static uint8_t content[300 << 10];
-	int fd = openat(dir->fd, name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-	uint64_t at = 0;
-
-	assert_true(fd >= 0);
-	assert_int_equal(ftruncate(fd, (off_t)size), 0);
-	srandom(seed);
-	while (at < size) {
-		size_t length = (size_t)MIN((1 + (uint64_t)random() % (sizeof(content) / 512)) * 512, size - at);
-
-		for (size_t i = 0; i < length; i++)
-			content[i] = (uint8_t)(i / 4096 % 3 ? random() >> 8 : (long)i);
-		assert_int_equal(pwrite(fd, content, length, (off_t)at), (ssize_t)length);
-		at += length + ((uint64_t)random() << 20 | (uint64_t)random()) % (size / 8) / 512 * 512;
-	}
-	assert_int_equal(pwrite(fd, content, 512, (off_t)(size - 512)), 512);
-	close(fd);
-}
-
-/* Reads all of the disk, in pieces that fit no grain, and compares it with the raw file. */
-static void check_same(struct test_dir *dir, const char *raw_name, struct disk *disk)
-{
-	static uint8_t expected[(1 << 20) + 12345], found[sizeof(expected)];
-	struct file raw = test_dir_open(dir, raw_name);
-
-	assert_int_equal(disk->capacity, raw.size);
-	for (uint64_t at = 0; at < raw.size; at += sizeof(found)) {
-		size_t length = (size_t)MIN(sizeof(found), raw.size - at);
-
-		assert_int_equal(file_read(&raw, at, expected, length), 0);
-		memset(found, 0xa5, length);
-		assert_int_equal(disk_read(disk, at, found, length), 0);
-		if (memcmp(found, expected, length) != 0)
-			fail_msg("%s differs between bytes %llu and %llu", disk->name, (unsigned long long)at,
-			         (unsigned long long)(at + length));
-	}
-	file_close(&raw);
-}
-
-static void check_opens_same(struct test_dir *dir, const char *raw_name, const char *name)
-{
-	struct file file = test_dir_open(dir, name);
-	struct error e = { 0 };
-	struct disk *disk;
-
-	if (disk_open(&file, &dir->files, &disk, &e) < 0)
-		fail_msg("%s", e.text);
-	check_same(dir, raw_name, disk);
-	disk_close(disk);
-}
 
 static void convert(struct test_dir *dir, const char *raw_name, const char *name, const char *options)
 {
@@ -193,29 +99,6 @@ static void raw_is_read_as_it_is(void **state)
 	test_dir_free(&dir);
 }
 
-/* The judge reads half of our truth: what it calls a snapshot, we refuse. */
-static void vmdk_snapshot_of_the_judge_is_refused(void **state)
-{
-	struct test_dir dir;
-	struct error e = { 0 };
-	struct disk *disk;
-	struct file file;
-
-	(void)state;
-	test_dir_init(&dir);
-	need_program(&dir, "qemu-img");
-	make_raw(&dir, "raw.img", sizes[1], 1);
-	convert(&dir, "raw.img", "base.vmdk", "subformat=monolithicSparse");
-	assert_int_equal(run_in(&dir, (const char *const[]){ "qemu-img", "create", "-f", "vmdk", "-b", "base.vmdk",
-	                                                     "-F", "vmdk", "child.vmdk", NULL }),
-	                 0);
-	file = test_dir_open(&dir, "child.vmdk");
-	assert_int_equal(disk_open(&file, &dir.files, &disk, &e), -ENOTSUP);
-	assert_non_null(strstr(e.text, "a snapshot of \"base.vmdk\""));
-	file_close(&file);
-	test_dir_free(&dir);
-}
-
 static void vmdk_of_the_judge_cut_anywhere_is_never_read_wrongly(void **state)
 {
 	static const char *const kinds[] = { "subformat=monolithicSparse", "subformat=streamOptimized" };
@@ -289,7 +172,6 @@ int main(void)
 		cmocka_unit_test(vmdk_split_sparse_is_read_as_its_judge_wrote_it),
 		cmocka_unit_test(vmdk_split_flat_is_read_as_its_judge_wrote_it),
 		cmocka_unit_test(raw_is_read_as_it_is),
-		cmocka_unit_test(vmdk_snapshot_of_the_judge_is_refused),
 		cmocka_unit_test(vmdk_of_the_judge_cut_anywhere_is_never_read_wrongly),
 		cmocka_unit_test(iso_label_is_what_its_judge_wrote),
 	};

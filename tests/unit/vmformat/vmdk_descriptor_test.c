@@ -146,14 +146,48 @@ static void descriptor_names_are_decoded(void **state)
 	vmdk_descriptor_free(&d);
 }
 
-static void descriptor_of_a_snapshot_is_refused_in_words(void **state)
+static void descriptor_of_a_snapshot_names_its_parent(void **state)
+{
+	struct vmdk_descriptor d;
+	struct error e = { 0 };
+
+	(void)state;
+	assert_int_equal(
+		parse("CID=fFfe0a01\nparentFileNameHint=\"gr\xfcn.vmdk\"\nparentCID=1b\nencoding=\"windows-1252\"\n"
+	              "RW 1 SPARSE \"x\"",
+	              &d, &e),
+		0);
+	assert_true(d.has_cid && d.is_delta);
+	assert_int_equal(d.cid, 0xfffe0a01);
+	assert_int_equal(d.parent_cid, 0x1b);
+	assert_int_equal(d.parent_line, 3);
+	assert_string_equal(d.parent_hint, "gr\xc3\xbcn.vmdk");
+	vmdk_descriptor_free(&d);
+	assert_null(d.parent_hint);
+}
+
+static void descriptor_of_a_snapshot_must_say_of_what(void **state)
 {
 	(void)state;
-	check_refused("version=1\nparentCID=12345678\nparentFileNameHint=\"base.vmdk\"\nRW 1 SPARSE \"x\"", -ENOTSUP,
-	              "a.vmdk, line 2: this disk has only what changed since a snapshot of \"base.vmdk\". Vitrine "
-	              "plays whole");
-	check_refused("parentCID=12345678\n", -ENOTSUP, "a snapshot of \"another disk\"");
-	check_refused("\n\nparentFileNameHint=\"b.vmdk\"\n", -ENOTSUP, "line 3");
+	check_refused(
+		"version=1\nparentCID=12345678\n", -EINVAL,
+		"a.vmdk, line 2: this disk has only what changed since a snapshot, but does not say of which disk");
+	check_refused("\n\nparentFileNameHint=\"b.vmdk\"\n", -EINVAL,
+	              "line 3: this disk has only what changed since a snapshot of \"b.vmdk\", but not the content ID");
+	check_refused("parentCID=123456789\n", -EINVAL, "line 1: \"123456789\" is no content ID");
+	check_refused("parentCID=\"\"\n", -EINVAL, "is no content ID");
+	check_refused("parentCID=1g\n", -EINVAL, "\"1g\" is no content ID");
+}
+
+static void descriptor_with_a_bad_id_of_its_own_is_read(void **state)
+{
+	struct vmdk_descriptor d;
+	struct error e = { 0 };
+
+	(void)state;
+	assert_int_equal(parse("CID=word\nRW 1 ZERO", &d, &e), 0);
+	assert_false(d.has_cid);
+	vmdk_descriptor_free(&d);
 }
 
 static void descriptor_hint_without_a_parent_is_harmless(void **state)
@@ -307,7 +341,9 @@ int main(void)
 		cmocka_unit_test(descriptor_words_are_read_in_any_case_and_spacing),
 		cmocka_unit_test(descriptor_without_a_type_goes_by_its_extents),
 		cmocka_unit_test(descriptor_names_are_decoded),
-		cmocka_unit_test(descriptor_of_a_snapshot_is_refused_in_words),
+		cmocka_unit_test(descriptor_of_a_snapshot_names_its_parent),
+		cmocka_unit_test(descriptor_of_a_snapshot_must_say_of_what),
+		cmocka_unit_test(descriptor_with_a_bad_id_of_its_own_is_read),
 		cmocka_unit_test(descriptor_hint_without_a_parent_is_harmless),
 		cmocka_unit_test(descriptor_of_a_kind_not_played_is_refused_with_its_reason),
 		cmocka_unit_test(descriptor_syntax_errors_name_the_line),

@@ -6,12 +6,14 @@
 
 #include "vmformat/bytes.h"
 #include "vmformat/iso.h"
+#include "vmformat/qcow2_image.h"
 #include "vmformat/raw.h"
 #include "vmformat/vmdk.h"
 
 /* Asked in this order; raw takes everything and is therefore last. */
 const struct disk_format *const disk_formats[] = {
 	&vmdk_format,
+	&qcow2_image_format,
 	&iso_format,
 	&raw_format,
 	NULL,
@@ -30,7 +32,6 @@ static const struct {
 	const char *what, *advice;
 	int code;
 } foreign[] = {
-	{ 0, 4, "QFI\xfb", "a qcow2 disk, which Vitrine does not play", CONVERT, -ENOTSUP },
 	{ 0, 4, "QED\0", "a QED disk, which Vitrine does not play", CONVERT, -ENOTSUP },
 	{ 64, 4, "\x7f\x10\xda\xbe", "a VirtualBox disk (VDI), which Vitrine does not play", CONVERT, -ENOTSUP },
 	{ 0, 8, "conectix", "a Virtual PC disk (VHD), which Vitrine does not play", CONVERT, -ENOTSUP },

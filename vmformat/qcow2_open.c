@@ -10,19 +10,8 @@
 #include "vmformat/qcow2.h"
 #include "vmformat/qcow2_private.h"
 
-#define MAGIC 0x514649fbu /* "QFI\xfb" */
 #define VERSION 3u
 #define REFCOUNT_ORDER 4u /* 16 bits */
-
-/* Header extensions, "Header extensions" in qcow2.txt: type, length, data padded to 8 bytes; type 0 ends them.
- * Unknown types are kept and ignored by QEMU. */
-#define EXTENSION_END 0u
-#define EXTENSION_BINDING 0x56747231u /* "Vtr1": ours */
-
-/* Our extension: the base's capacity (8 bytes, big endian), its fingerprint (zero filled), its name for people. */
-enum binding_field { B_CAPACITY = 0, B_FINGERPRINT = 8, B_NAME = B_FINGERPRINT + QCOW2_FINGERPRINT };
-
-enum incompatible_bit { INCOMPATIBLE_DIRTY = 1, INCOMPATIBLE_CORRUPT = 2 };
 
 /* 8 MiB of refcount table stand for 2 PiB of file, far more than the largest disk needs; QEMU reads no larger one
  * either. */
@@ -104,7 +93,7 @@ static void make_header(const struct opening *o)
 	struct qcow2 *q = o->q;
 	uint8_t *h = q->header;
 
-	be32_store(h + H_MAGIC, MAGIC);
+	be32_store(h + H_MAGIC, QCOW2_MAGIC);
 	be32_store(h + H_VERSION, VERSION);
 	be32_store(h + H_CLUSTER_BITS, CLUSTER_BITS);
 	be64_store(h + H_SIZE, o->base->capacity);
@@ -127,7 +116,7 @@ static const struct {
 	int code;
 	const char *otherwise;
 } fixed_fields[] = {
-	{ H_MAGIC, MAGIC, -EINVAL, "is no qcow2 file" },
+	{ H_MAGIC, QCOW2_MAGIC, -EINVAL, "is no qcow2 file" },
 	{ H_VERSION, VERSION, -ENOTSUP, "is not of qcow2's version 3, the only one that Vitrine writes" },
 	{ H_CLUSTER_BITS, CLUSTER_BITS, -ENOTSUP, "has clusters of another size than Vitrine's 64 KiB" },
 	{ H_REFCOUNT_ORDER, REFCOUNT_ORDER, -ENOTSUP, "has reference counts of another size than Vitrine's 16 bits" },

@@ -12,6 +12,7 @@
 
 #include "vmformat/bytes.h"
 #include "vmformat/qcow2.h"
+#include "vmformat/qcow2_layout.h"
 
 #define CLUSTER QCOW2_CLUSTER
 #define CLUSTER_BITS 16
@@ -21,36 +22,6 @@
 #define L2_SPAN ((uint64_t)L2_ENTRIES * CLUSTER) /* bytes of disk under one L2 table: 512 MiB */
 #define REFS_PER_BLOCK (CLUSTER / 2)             /* 16-bit counts */
 #define REFS_PER_PAGE (TABLE_PAGE / 2)
-
-/* L1 and L2 entries, "L1 table entry", "Standard Cluster Descriptor". */
-#define ENTRY_COPIED (1ull << 63) /* the reference count is exactly 1 */
-#define ENTRY_COMPRESSED (1ull << 62)
-#define ENTRY_ZERO (1ull << 0) /* reads as zeros, whatever the offset */
-#define ENTRY_OFFSET 0x00fffffffffffe00ull
-#define ENTRY_RESERVED 0x3f000000000001feull
-
-/* Header fields by byte offset. */
-enum header_field {
-	H_MAGIC = 0,
-	H_VERSION = 4,
-	H_BACKING_OFFSET = 8,
-	H_BACKING_LENGTH = 16,
-	H_CLUSTER_BITS = 20,
-	H_SIZE = 24,
-	H_CRYPT = 32,
-	H_L1_SIZE = 36,
-	H_L1_OFFSET = 40,
-	H_REFTABLE_OFFSET = 48,
-	H_REFTABLE_CLUSTERS = 56,
-	H_SNAPSHOTS = 60,
-	H_SNAPSHOTS_OFFSET = 64,
-	H_INCOMPATIBLE = 72,
-	H_COMPATIBLE = 80,
-	H_AUTOCLEAR = 88,
-	H_REFCOUNT_ORDER = 96,
-	H_LENGTH = 100,
-	H_END = 104,
-};
 
 /* An L2 table in memory, in the file's byte order. One with dirty pages or pins is not dropped. */
 struct qcow2_table {
@@ -112,11 +83,6 @@ static inline void bit_set(uint64_t *bits, uint64_t n)
 static inline void bit_clear(uint64_t *bits, uint64_t n)
 {
 	bits[n / 64] &= ~(1ull << (n % 64));
-}
-
-static inline uint64_t div_round_up(uint64_t a, uint64_t b)
-{
-	return a / b + (a % b != 0);
 }
 
 extern const struct disk_format qcow2_overlay_format;

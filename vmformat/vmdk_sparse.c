@@ -8,11 +8,11 @@
 #include "vmformat/vmdk.h"
 
 #include <errno.h>
-#include <libdeflate.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "vmformat/bytes.h"
+#include "vmformat/unpacker.h"
 
 /*
  * Chapter "Hosted Sparse Extents", struct SparseExtentHeader: byte offsets. Places and sizes in it are in
@@ -65,12 +65,6 @@ enum { COMPRESSION_NONE = 0, COMPRESSION_DEFLATE = 1 };
 #define MARKER_SIZE 12u
 
 /*
- * Deflate's stored blocks add 5 bytes in 16 KiB at worst, fixed codes an eighth; nothing sane doubles its
- * input.
- */
-#define packed_limit(grain) (2 * (grain))
-
-/*
  * Grain tables, 2 KiB each, kept where (extent, table) falls: a run of 128 tables has no collision. With
  * grains of 64 KiB that is 4 GiB of disk for 256 KiB of memory, more than a guest works on at once.
  */
@@ -84,18 +78,10 @@ struct cache_slot {
 	uint32_t entries[GTES_PER_GT];
 };
 
-/* What one thread needs to unpack a grain. As many exist as threads ever unpacked at the same time. */
-struct unpacker {
-	struct unpacker *next;
-	struct libdeflate_decompressor *deflate;
-	uint8_t *packed, *grain;
-	uint32_t size; /* of grain; packed has packed_limit(size) */
-};
-
 struct vmdk_cache {
-	pthread_mutex_t lock; /* guards all below; never held during I/O or unpacking */
+	pthread_mutex_t lock; /* guards slots; never held during I/O */
 	struct cache_slot *slots;
-	struct unpacker *idle;
+	struct unpacker_pool unpackers;
 };
 
 struct vmdk_cache *vmdk_cache_new(void)
@@ -110,28 +96,15 @@ struct vmdk_cache *vmdk_cache_new(void)
 		return NULL;
 	}
 	pthread_mutex_init(&cache->lock, NULL);
+	unpacker_pool_init(&cache->unpackers);
 	return cache;
-}
-
-static void unpacker_free(struct unpacker *u)
-{
-	if (u->deflate)
-		libdeflate_free_decompressor(u->deflate);
-	free(u->packed);
-	free(u->grain);
-	free(u);
 }
 
 void vmdk_cache_free(struct vmdk_cache *cache)
 {
 	if (!cache)
 		return;
-	while (cache->idle) {
-		struct unpacker *u = cache->idle;
-
-		cache->idle = u->next;
-		unpacker_free(u);
-	}
+	unpacker_pool_free(&cache->unpackers);
 	pthread_mutex_destroy(&cache->lock);
 	free(cache->slots);
 	free(cache);
@@ -551,46 +524,6 @@ int vmdk_sparse_check_end(const struct vmdk_sparse *s, unsigned samples, struct 
 
 /* ---- compressed grains ---- */
 
-static struct unpacker *unpacker_new(uint32_t grain)
-{
-	struct unpacker *u = calloc(1, sizeof(*u));
-
-	if (!u)
-		return NULL;
-	u->size = grain;
-	u->deflate = libdeflate_alloc_decompressor();
-	u->packed = malloc(packed_limit(grain));
-	u->grain = malloc(grain);
-	if (u->deflate && u->packed && u->grain)
-		return u;
-	unpacker_free(u);
-	return NULL;
-}
-
-static struct unpacker *unpacker_get(struct vmdk_cache *cache, uint32_t grain)
-{
-	struct unpacker *u;
-
-	pthread_mutex_lock(&cache->lock);
-	u = cache->idle;
-	if (u)
-		cache->idle = u->next;
-	pthread_mutex_unlock(&cache->lock);
-	if (u && u->size >= grain)
-		return u;
-	if (u) /* extents of one disk may have different grains */
-		unpacker_free(u);
-	return unpacker_new(grain);
-}
-
-static void unpacker_put(struct vmdk_cache *cache, struct unpacker *u)
-{
-	pthread_mutex_lock(&cache->lock);
-	u->next = cache->idle;
-	cache->idle = u;
-	pthread_mutex_unlock(&cache->lock);
-}
-
 /* The marker must name the grain that was looked for: a table that leads elsewhere is damaged. */
 static int read_packed(const struct vmdk_sparse *s, uint64_t unit_offset, uint64_t key, uint8_t *packed,
                        uint32_t *ret_size)
@@ -601,7 +534,8 @@ static int read_packed(const struct vmdk_sparse *s, uint64_t unit_offset, uint64
 	if (r < 0)
 		return r;
 	*ret_size = le32_load(marker + 8);
-	if (le64_load(marker) != unit_offset / DISK_SECTOR || *ret_size == 0 || *ret_size > packed_limit(s->grain))
+	if (le64_load(marker) != unit_offset / DISK_SECTOR || *ret_size == 0 ||
+	    *ret_size > unpacker_packed_limit(s->grain))
 		return -EIO;
 	r = file_read(&s->file, key + MARKER_SIZE, packed, *ret_size);
 	return r == -ENODATA ? -EIO : r;
@@ -610,7 +544,7 @@ static int read_packed(const struct vmdk_sparse *s, uint64_t unit_offset, uint64
 int vmdk_sparse_unpack(const struct vmdk_sparse *s, uint64_t unit_offset, uint64_t unit_key, void *buffer,
                        uint32_t limit)
 {
-	struct unpacker *u = unpacker_get(s->cache, s->grain);
+	struct unpacker *u = unpacker_get(&s->cache->unpackers, s->grain);
 	size_t unpacked = 0;
 	uint32_t size = 0;
 	int r;
@@ -619,12 +553,12 @@ int vmdk_sparse_unpack(const struct vmdk_sparse *s, uint64_t unit_offset, uint64
 		return -ENOMEM;
 	r = read_packed(s, unit_offset, unit_key, u->packed, &size);
 	/* Writers pack the last grain whole, or only what the capacity leaves of it. */
-	if (r == 0 && (libdeflate_zlib_decompress(u->deflate, u->packed, size, limit == s->grain ? buffer : u->grain,
+	if (r == 0 && (libdeflate_zlib_decompress(u->deflate, u->packed, size, limit == s->grain ? buffer : u->unit,
 	                                          s->grain, &unpacked) != LIBDEFLATE_SUCCESS ||
 	               (unpacked != s->grain && unpacked != grain_length(s, unit_offset))))
 		r = -EIO;
 	if (r == 0 && limit < s->grain)
-		memcpy(buffer, u->grain, limit);
-	unpacker_put(s->cache, u);
+		memcpy(buffer, u->unit, limit);
+	unpacker_put(&s->cache->unpackers, u);
 	return r;
 }

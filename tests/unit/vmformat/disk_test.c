@@ -184,7 +184,7 @@ static void disk_of_a_format_not_played_is_named(void **state)
 		int code;
 		const char *words;
 	} cases[] = {
-		{ 0, 4, "QFI\xfb", -ENOTSUP, "a.img is a qcow2 disk, which Vitrine does not play. Convert a copy" },
+		{ 0, 4, "QED\0", -ENOTSUP, "a.img is a QED disk, which Vitrine does not play. Convert a copy" },
 		{ 64, 4, "\x7f\x10\xda\xbe", -ENOTSUP, "VirtualBox disk" },
 		{ 0, 8, "conectix", -ENOTSUP, "Virtual PC disk" },
 		{ 0, 8, "vhdxfile", -ENOTSUP, "Hyper-V disk" },

@@ -21,6 +21,7 @@ make_samples() {
 	printf '#!/usr/bin/vmware\nconfig.version = "8"\n' >script.vmx
 	{ printf 'KDMV\1\0\0\0'; zeros 504; } >a.vmdk
 	printf '# Disk DescriptorFile\nversion=1\n' >text.vmdk
+	{ printf 'QFI\373\0\0\0\3'; zeros 504; } >a.qcow2
 	boot_sector >a.img
 	{ zeros 32768; printf '\1CD001\1\0'; zeros 2040; } >a.iso
 }
@@ -56,6 +57,7 @@ for how in name content; do
 	expect $how script.vmx application/x-vmware-vmx
 	expect $how a.vmdk application/x-vmdk-disk
 	expect $how text.vmdk application/x-vmdk-disk
+	expect $how a.qcow2 application/x-qemu-disk
 	expect $how a.img $img
 	expect $how a.iso $iso
 done
@@ -69,7 +71,7 @@ for pair in plain.tar:application/x-tar plain.xml:application/xml note:text/plai
 	done
 done
 if command -v gio >/dev/null; then
-	for file in a.ova a.ovf a.vmx a.vmdk a.img a.iso; do
+	for file in a.ova a.ovf a.vmx a.vmdk a.qcow2 a.img a.iso; do
 		type=$(gio info -a standard::content-type $file | sed -n 's/.*content-type: //p')
 		gio mime "$type" 2>&1 | grep -q "$id.desktop" || fail "gio mime $type ($file) does not name $id.desktop"
 	done

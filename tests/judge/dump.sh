@@ -30,5 +30,19 @@ for format in monolithicSparse monolithicFlat twoGbMaxExtentSparse twoGbMaxExten
 	judge $format.vmdk
 done
 judge twoGbMaxExtentSparse-s001.vmdk # a piece opens the whole
+for options in compat=0.10 cluster_size=2M extended_l2=on; do
+	qemu-img convert -q -f raw -O qcow2 -o $options source.img $options.qcow2
+	judge $options.qcow2
+done
+for type in zlib zstd; do
+	qemu-img convert -q -c -f raw -O qcow2 -o compression_type=$type source.img $type.qcow2
+	judge $type.qcow2
+done
+# Three layers: what is written into the upper two is what lies in the lowest there.
+qemu-img create -q -f qcow2 -b zstd.qcow2 -F qcow2 middle.qcow2
+qemu-img create -q -f qcow2 -b middle.qcow2 -F qcow2 top.qcow2
+judge top.qcow2
+qemu-img create -q -f vmdk -b monolithicFlat.vmdk -F vmdk delta.vmdk
+judge delta.vmdk
 printf x | dd of=source.img bs=1 seek=300 conv=notrunc status=none
 [ "$(sha256sum <source.img)" != "$hash" ] || { echo "FAILED: the control"; exit 1; }

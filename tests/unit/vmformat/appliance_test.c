@@ -13,6 +13,7 @@
 #include "forbid_opening.h"
 #include "same_appliance.h"
 #include "test_files.h"
+#include "test_qcow2.h"
 #include "vmformat/appliance.h"
 #include "vmformat/bytes.h"
 #include "vmformat/vmx.h"
@@ -180,6 +181,24 @@ static void bare_disk_becomes_a_machine(void **state)
 	assert_int_equal(first_byte(a, "ide0:0"), 0x5a);
 	assert_int_equal(a->controller_count, 2);
 	assert_null(appliance_manifest(a));
+	appliance_free(a);
+}
+
+static void bare_qcow2_becomes_a_machine_with_what_lies_below_it(void **state)
+{
+	struct test_memory *memory = *state;
+	struct test_qcow2 t;
+	struct appliance *a;
+
+	write_disk(memory, "base.img", MEBIBYTE, 0, 0x5b);
+	test_qcow2_init(&t, 3, 16, 2 * MEBIBYTE, 0);
+	test_qcow2_backing(&t, "base.img", "raw");
+	test_memory_write(memory, "debian 12.qcow2", t.bytes, t.size);
+	test_qcow2_free(&t);
+	a = open_ok(memory, "debian 12.qcow2");
+	assert_string_equal(a->name, "debian 12");
+	assert_int_equal(drive(a, "ide0:0")->capacity, 2 * MEBIBYTE);
+	assert_int_equal(first_byte(a, "ide0:0"), 0x5b);
 	appliance_free(a);
 }
 
@@ -759,6 +778,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fingerprint_needs_no_configuration_file), /* first: nothing was hashed yet */
 		IN_MEMORY(bare_disk_becomes_a_machine),
+		IN_MEMORY(bare_qcow2_becomes_a_machine_with_what_lies_below_it),
 		IN_MEMORY(iso_becomes_a_machine_that_boots_from_cd),
 		IN_MEMORY(content_tells_formats_not_the_name),
 		IN_MEMORY(empty_and_damaged_files_are_refused_in_words),

@@ -376,10 +376,29 @@ static int take_embedded(struct disk *disk, const struct vmdk_sparse *s, struct 
 	return r;
 }
 
+/* The descriptor was looked for already, by the piece's name. */
+static int refuse_piece(const struct disk *disk, const struct vmdk_sparse *s, struct error *e)
+{
+	char whole[BESIDE_NAME];
+
+	if (whole_name(beside_base_name(beside_own_name(disk->name)), whole))
+		return error_set(
+			e, -ENOENT,
+			"%s is one piece of a split disk, and \"%s\", which lists the pieces, is not beside it. "
+			"Put all files of the disk into one folder.",
+			disk->name, whole);
+	if (s->never_alone)
+		return error_set(
+			e, -ENOENT,
+			"%s is one piece of an ESX disk. Open the description of the disk instead: the .vmdk file "
+			"beside it that names this one.",
+			disk->name);
+	return 0;
+}
+
 /* One sparse file that is the whole disk: monolithicSparse or streamOptimized. */
 static int open_monolithic(struct disk *disk, const struct file *file, struct error *e)
 {
-	char whole[BESIDE_NAME];
 	struct vmdk_extent *extent;
 	struct vmdk *v;
 	struct file own;
@@ -399,12 +418,8 @@ static int open_monolithic(struct disk *disk, const struct file *file, struct er
 		return r;
 	if (extent->sparse.descriptor_length)
 		r = take_embedded(disk, &extent->sparse, e);
-	else if (whole_name(beside_base_name(beside_own_name(disk->name)), whole))
-		r = error_set(e, -ENOENT,
-		              "%s is one piece of a split disk, and \"%s\", which lists the pieces, is not beside it. "
-		              "Put all "
-		              "files of the disk into one folder.",
-		              disk->name, whole);
+	else
+		r = refuse_piece(disk, &extent->sparse, e);
 	if (r == 0)
 		r = vmdk_sparse_check_end(&extent->sparse, END_SAMPLES, e);
 	extent->length = disk->capacity = extent->sparse.capacity;

@@ -2,8 +2,8 @@
 /*
  * Private to vmformat: VMDK (VMware, "Virtual Disk Format 5.0").
  *
- * vmdk_descriptor.c reads the text, vmdk_sparse.c one extent of grains, vmdk.c puts extents together to a
- * disk. Descriptor parsing and opening are done by one thread; vmdk_sparse_map() and vmdk_sparse_unpack() by
+ * vmdk_descriptor.c reads the text; vmdk_grains.c maps one extent of grains, whose tables vmdk_sparse.c, vmdk_cowd.c and
+ * vmdk_sesparse.c read; vmdk.c puts extents together to a disk. Descriptor parsing and opening are done by one thread; vmdk_sparse_map() and vmdk_sparse_unpack() by
  * any, they share one struct vmdk_cache.
  */
 #ifndef VITRINE_VMDK_H
@@ -42,11 +42,12 @@ enum vmdk_type { VMDK_FLAT, VMDK_SPARSE, VMDK_ZERO };
 
 struct vmdk_extent_line {
 	enum vmdk_access access;
-	enum vmdk_type type; /* VMFS is FLAT under another name */
-	uint64_t sectors;    /* 1 or more; the sum over all lines is at most VMDK_MAX_CAPACITY */
-	uint64_t offset;     /* FLAT: sectors from the beginning of the file */
-	unsigned line;       /* 1-based */
-	char *file;          /* as written; "" for ZERO */
+	enum vmdk_type
+		type; /* VMFS is FLAT under another name; VMFSSPARSE and SESPARSE are SPARSE, told apart by content */
+	uint64_t sectors; /* 1 or more; the sum over all lines is at most VMDK_MAX_CAPACITY */
+	uint64_t offset;  /* FLAT: sectors from the beginning of the file */
+	unsigned line;    /* 1-based */
+	char *file;       /* as written; "" for ZERO */
 };
 
 #define VMDK_NO_PARENT 0xffffffffu
@@ -76,28 +77,33 @@ void vmdk_descriptor_free(struct vmdk_descriptor *d); /* harmless on an empty on
  * ---- sparse extents (chapter "Hosted Sparse Extents" and "Stream-Optimized Compressed Sparse Extents") ----
  */
 
-struct vmdk_cache; /* grain tables and decompressors of one disk */
+struct vmdk_cache;  /* grain tables and decompressors of one disk */
+struct vmdk_layout; /* how a kind of extents lays out its tables (vmdk_grains.h) */
 
 struct vmdk_cache *vmdk_cache_new(void);
 void vmdk_cache_free(struct vmdk_cache *cache); /* harmless on NULL */
 
 struct vmdk_sparse {
-	struct file file;           /* owned */
-	struct vmdk_cache *cache;   /* borrowed */
-	unsigned number;            /* of the extent in its disk: a key in the cache */
+	struct file file;         /* owned */
+	struct vmdk_cache *cache; /* borrowed */
+	unsigned number;          /* of the extent in its disk: a key in the cache */
+	const struct vmdk_layout *layout;
 	uint64_t capacity;          /* bytes */
 	uint32_t grain;             /* bytes */
 	uint64_t directories[2];    /* byte offsets in file: the grain directory and the redundant one (0: none) */
+	uint64_t tables, grains;    /* byte offsets in file; seSparse: what its entries count from */
 	uint64_t descriptor_offset; /* bytes; the embedded descriptor */
 	uint64_t descriptor_length; /* bytes; 0: none */
 	bool compressed, zeroed_grains, has_footer;
-	bool is_delta; /* unallocated grains are the parent's; set by the disk after opening */
+	bool never_alone; /* only a descriptor beside it can say what it is a piece of */
+	bool is_delta;    /* unallocated grains are the parent's; set by the disk after opening */
 };
 
 /* Is this the header of a sparse extent, of any kind that we know by sight? */
 bool vmdk_sparse_probe(const uint8_t *head, size_t length);
 
-/* Reads the header, and the footer if the grain directory is at the end. Takes over *file on success. */
+/* Tells the kind by the signature and reads the header (and the footer if the grain directory is at the end). Takes over
+ * *file on success. */
 int vmdk_sparse_open(struct vmdk_sparse *s, struct file *file, struct vmdk_cache *cache, unsigned number,
                      struct error *e);
 void vmdk_sparse_close(struct vmdk_sparse *s);

@@ -12,8 +12,9 @@
 #include "vmformat/vmx_encoding.h"
 
 #define DEVICE_REASON "stands for a device of another computer; its content is not in this file."
-#define ESXI_REASON \
-	"is a format of ESXi's own file system. Export the machine as OVF, or clone the disk with vmkfstools -i."
+#define VSAN_REASON                                                                                                  \
+	"is kept in ESXi's own storage (vSAN), not in this file. Export the machine as OVF, or clone the disk with " \
+	"vmkfstools -i."
 
 /*
  * Chapter "The Descriptor File", createType. reason NULL: played; what its extents are is told by their
@@ -41,19 +42,19 @@ static const struct create_type {
 	{ "vmfsRDM", DEVICE_REASON },
 	{ "vmfsPassthroughRawDeviceMap", DEVICE_REASON },
 	{ "vmfsRDMP", DEVICE_REASON },
-	{ "vmfsSparse", ESXI_REASON },
-	{ "vmfsSesparse", ESXI_REASON },
-	{ "seSparse", ESXI_REASON },
-	{ "vsanSparse", ESXI_REASON },
+	{ "vmfsSparse", NULL },
+	{ "vmfsSesparse", NULL },
+	{ "seSparse", NULL },
+	{ "vsanSparse", VSAN_REASON },
 };
 
 static const struct extent_type {
 	const char *name, *reason;
 	enum vmdk_type type;
 } extent_types[] = {
-	{ "FLAT", NULL, VMDK_FLAT },      { "SPARSE", NULL, VMDK_SPARSE },  { "ZERO", NULL, VMDK_ZERO },
-	{ "VMFS", NULL, VMDK_FLAT },      { "VMFSSPARSE", ESXI_REASON, 0 }, { "SESPARSE", ESXI_REASON, 0 },
-	{ "VSANSPARSE", ESXI_REASON, 0 }, { "VMFSRDM", DEVICE_REASON, 0 },  { "VMFSRAW", DEVICE_REASON, 0 },
+	{ "FLAT", NULL, VMDK_FLAT },      { "SPARSE", NULL, VMDK_SPARSE },     { "ZERO", NULL, VMDK_ZERO },
+	{ "VMFS", NULL, VMDK_FLAT },      { "VMFSSPARSE", NULL, VMDK_SPARSE }, { "SESPARSE", NULL, VMDK_SPARSE },
+	{ "VSANSPARSE", VSAN_REASON, 0 }, { "VMFSRDM", DEVICE_REASON, 0 },     { "VMFSRAW", DEVICE_REASON, 0 },
 };
 
 static const char *const accesses[] = {
@@ -189,8 +190,8 @@ static int find_type(const struct parser *p, struct span word, enum vmdk_type *r
 		return 0;
 	}
 	return error_set(p->e, -ENOTSUP,
-	                 "%s, line %u: the extent type \"%.*s\" is unknown; Vitrine plays FLAT, SPARSE, ZERO "
-	                 "and VMFS",
+	                 "%s, line %u: the extent type \"%.*s\" is unknown; Vitrine plays FLAT, SPARSE, ZERO, "
+	                 "VMFS, VMFSSPARSE and SESPARSE",
 	                 p->name, p->line, shown(word), word.at);
 }
 

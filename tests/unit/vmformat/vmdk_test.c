@@ -340,7 +340,7 @@ static void vmdk_sparse_extent_of_another_kind_is_refused(void **state)
 	(void)state;
 	test_memory_init(&m);
 	write_text(&m, "a.vmdk", HEADING "RW 65 SPARSE \"a.vmdk\"\n"); /* itself: no circle, just no sparse extent */
-	check_refused(&m, "a.vmdk", -ENODATA, "a.vmdk ends after");
+	check_refused(&m, "a.vmdk", -EINVAL, "a.vmdk does not begin as a sparse VMDK file does");
 	write_text(&m, "a.vmdk", HEADING "RW 65 SPARSE \"b.vmdk\"\n");
 	test_memory_resize(&m, "b.vmdk", 4096);
 	check_refused(&m, "a.vmdk", -EINVAL, "b.vmdk does not begin as a sparse VMDK file does");

@@ -93,6 +93,12 @@ static inline bool range_within(uint64_t offset, uint64_t length, uint64_t size)
 	return offset <= size && length <= size - offset;
 }
 
+/* Have [a, a + a_length) and [b, b + b_length) a byte in common? Neither may wrap around. */
+static inline bool ranges_overlap(uint64_t a, uint64_t a_length, uint64_t b, uint64_t b_length)
+{
+	return a < b + b_length && b < a + a_length && a_length && b_length;
+}
+
 static inline bool is_power_of_two(uint64_t v)
 {
 	return v && !(v & (v - 1));

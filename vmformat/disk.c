@@ -9,6 +9,7 @@
 
 #include "vmformat/bytes.h"
 #include "vmformat/disk_formats.h"
+#include "vmformat/vhd.h"
 #include "vmformat/vmdk.h"
 
 /*
@@ -30,6 +31,8 @@ static int read_head(const struct file *file, uint8_t *head, struct error *e)
 
 static const struct disk_format *find_by_content(const struct file *file, const uint8_t *head, struct error *e)
 {
+	if (vhd_is_fixed(file)) /* its first bytes are a guest's */
+		return &vhd_format;
 	if (disk_refuse_foreign(file, head, HEAD_SIZE, e) < 0)
 		return NULL;
 	for (const struct disk_format *const *format = disk_formats; *format; format++)
@@ -128,8 +131,9 @@ static int open_parent_file(const struct disk *disk, const struct files *files, 
 			first_code = r;
 		}
 	}
-	return error_set(e, first_code, "%s holds only changes to %s, which is missing: %s. Put it beside.", disk->name,
-	                 disk->parent_names[0], first.text);
+	return error_set(e, first_code, "%s holds only changes to %s, which is missing: %s. %s", disk->name,
+	                 disk->parent_names[0], first.text,
+	                 disk->parent_advice ? disk->parent_advice : "Put it beside.");
 }
 
 static int open_parent(struct disk *disk, const struct files *files, struct error *e)

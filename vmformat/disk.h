@@ -67,6 +67,7 @@ struct disk {
 	 * foreign data and costs no recursion. */
 	char *parent_names[DISK_MAX_PARENT_NAMES];
 	const char *parent_format;
+	const char *parent_advice; /* what to do when no name leads to it (a static string; NULL: "Put it beside.") */
 	char name[256]; /* for errors */
 	void *private;  /* the format's own */
 };

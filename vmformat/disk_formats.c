@@ -8,12 +8,18 @@
 #include "vmformat/iso.h"
 #include "vmformat/qcow2_image.h"
 #include "vmformat/raw.h"
+#include "vmformat/vdi.h"
+#include "vmformat/vhd.h"
+#include "vmformat/vhdx.h"
 #include "vmformat/vmdk.h"
 
 /* Asked in this order; raw takes everything and is therefore last. */
 const struct disk_format *const disk_formats[] = {
 	&vmdk_format,
 	&qcow2_image_format,
+	&vdi_format,
+	&vhd_format,
+	&vhdx_format,
 	&iso_format,
 	&raw_format,
 	NULL,
@@ -33,9 +39,6 @@ static const struct {
 	int code;
 } foreign[] = {
 	{ 0, 4, "QED\0", "a QED disk, which Vitrine does not play", CONVERT, -ENOTSUP },
-	{ 64, 4, "\x7f\x10\xda\xbe", "a VirtualBox disk (VDI), which Vitrine does not play", CONVERT, -ENOTSUP },
-	{ 0, 8, "conectix", "a Virtual PC disk (VHD), which Vitrine does not play", CONVERT, -ENOTSUP },
-	{ 0, 8, "vhdxfile", "a Hyper-V disk (VHDX), which Vitrine does not play", CONVERT, -ENOTSUP },
 	{ 0, 16, "WithoutFreeSpace", "a Parallels disk, which Vitrine does not play", CONVERT, -ENOTSUP },
 	{ 0, 16, "WithouFreSpacExt", "a Parallels disk, which Vitrine does not play", CONVERT, -ENOTSUP },
 	{ 0, 3, "\x1f\x8b\x08", "compressed with gzip", UNPACK, -ENOTSUP },

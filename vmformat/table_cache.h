@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Private to vmformat: the pages of a disk image's tables that were used last. A format reads each entry where it needs it,
- * as if from the file; opening so costs the same for 1 GB and for 2 TB, and memory is bounded.
+ * Private to vmformat: the pages of a disk image's tables that were used last. A format reads each entry where it
+ * needs it, as if from the file; opening so costs the same for 1 GB and for 2 TB, and memory is bounded.
  *
- * Threads: table_cache_read() from any; the lock is not held during I/O. Pages lie where their number falls, so a run of
- * tables has no collision.
+ * Threads: table_cache_read() from any; the lock is not held during I/O. Pages lie where their number falls, so a
+ * run of tables has no collision.
  */
 #ifndef VITRINE_TABLE_CACHE_H
 #define VITRINE_TABLE_CACHE_H

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A VDI is a header, a map with the number of each block's place, and places of equal size. A number can lead nowhere but
- * behind the map, so nothing overlaps tables; two blocks at one place show the guest nothing but its own file. All numbers
- * are little-endian.
+ * A VDI is a header, a map with the number of each block's place, and places of equal size. A number can lead
+ * nowhere but behind the map, so nothing overlaps tables; two blocks at one place show the guest nothing but its
+ * own file. All numbers are little-endian.
  */
 #include "vmformat/vdi.h"
 
@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "vmformat/bytes.h"
-#include "vmformat/parent_name.h"
+#include "vmformat/foreign_text.h"
 #include "vmformat/table_cache.h"
 
 /* VirtualBox's VDICore.h, VDIPREHEADER and VDIHEADER1PLUS: byte offsets. */
@@ -172,8 +172,7 @@ static int take_parent(struct disk *disk, struct vdi *vdi, struct error *e)
 	guid_format(vdi->link_uuid, uuid);
 	for (size_t i = 0; i < ARRAY_SIZE(forms); i++) {
 		snprintf(name, sizeof(name), forms[i], uuid);
-		disk->parent_names[i] = strdup(name);
-		if (!disk->parent_names[i])
+		if (foreign_parent(disk, name) < 0)
 			return error_set(e, -ENOMEM, "%s: not enough memory", disk->name);
 	}
 	disk->parent_format = "vdi";
@@ -244,7 +243,10 @@ static void vdi_close(struct disk *disk)
 	free(vdi);
 }
 
-/* The second UUID is a new one whenever VirtualBox begins to write to a disk: then what lies over it does not fit any more. */
+/*
+ * The second UUID is a new one whenever VirtualBox begins to write to a disk: then what lies over it does not fit
+ * any more.
+ */
 static int vdi_check_parent(const struct disk *disk, const struct disk *parent, struct error *e)
 {
 	const struct vdi *vdi = disk->private, *below = parent->private;

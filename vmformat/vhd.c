@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A VHD has its header at its end, the footer. A fixed one is the disk's content before that. A dynamic or differencing
- * one begins with a copy of the footer, and has a second header, a table of where blocks are (the BAT), and blocks, each
- * with a bitmap of its sectors before it. There are just these levels, so nothing can lead in a circle. Numbers are
- * big-endian and checked where they are used.
+ * A VHD has its header at its end, the footer. A fixed one is the disk's content before that. A dynamic or
+ * differencing one begins with a copy of the footer, and has a second header, a table of where blocks are (the
+ * BAT), and blocks, each with a bitmap of its sectors before it. There are just these levels, so nothing can lead
+ * in a circle. Numbers are big-endian and checked where they are used.
  */
 #include "vmformat/vhd.h"
 
@@ -12,8 +12,9 @@
 #include <string.h>
 #include <strings.h>
 
+#include "vmformat/beside.h"
 #include "vmformat/bytes.h"
-#include "vmformat/parent_name.h"
+#include "vmformat/foreign_text.h"
 #include "vmformat/table_cache.h"
 
 /* Chapter "Hard Disk Footer Format": byte offsets. */
@@ -53,14 +54,26 @@ enum { TYPE_FIXED = 2, TYPE_DYNAMIC = 3, TYPE_DIFFERENCING = 4 };
 #define MAJOR_VERSION 1u
 #define UNUSED 0xffffffffu /* a block that the BAT knows no place for */
 
-/* Sectors are counted in 32 bits; only a fixed disk can be larger. VMware's largest has 62 TB, and no guest of ours more. */
+/*
+ * Sectors are counted in 32 bits; only a fixed disk can be larger. VMware's largest has 62 TB, and no guest of
+ * ours more.
+ */
 #define MAX_CAPACITY (64ull << 40)
-/* "The default block size is 2 MB"; Hyper-V has 512 KiB, too. Larger than the largest of VHDX no known writer makes them. */
+/*
+ * "The default block size is 2 MB"; Hyper-V has 512 KiB, too. Larger than the largest of VHDX no known writer
+ * makes them.
+ */
 #define MIN_BLOCK 4096u
 #define MAX_BLOCK (256u << 20)
-/* A path on Windows has up to 260 characters, with a prefix 32,767; nothing of ours opens one longer than PATH_MAX. */
+/*
+ * A path on Windows has up to 260 characters, with a prefix 32,767; nothing of ours opens one longer than
+ * PATH_MAX.
+ */
 #define MAX_LOCATOR 8192u
-/* Pages of the BAT and bitmaps: 512 bytes hold the bitmap of 2 MiB, so 1 MiB of memory serves 4 GiB that are in use at once. */
+/*
+ * Pages of the BAT and bitmaps: 512 bytes hold the bitmap of 2 MiB, so 1 MiB of memory serves 4 GiB that are in
+ * use at once.
+ */
 #define PAGES 2048u
 #define MAX_RUN 256u /* blocks that map() answers for at once: half a gigabyte */
 /* Entries that are read to find where a file without its footer should end: 2 TB in blocks of 2 MB, in a second. */
@@ -169,8 +182,9 @@ static int find_footer(const struct file *file, uint8_t ret_footer[FOOTER_SIZE],
 /* ---- how large the disk is ---- */
 
 /*
- * These show a guest cylinders * heads * sectors, whatever the size says, unless the geometry is the largest there is. All
- * others (Virtual Server, Hyper-V, Disk2vhd, XenServer, VirtualBox, Azure; qemu-img with force_size, "qem2") go by the size.
+ * These show a guest cylinders * heads * sectors, whatever the size says, unless the geometry is the largest there
+ * is. All others (Virtual Server, Hyper-V, Disk2vhd, XenServer, VirtualBox, Azure; qemu-img with force_size,
+ * "qem2") go by the size.
  */
 static const char geometry_creators[][5] = { "vpc ", "qemu" };
 
@@ -278,8 +292,13 @@ static const struct {
 static int add_name(struct disk *disk, const uint8_t *bytes, size_t length, enum name_kind kind, bool big_endian)
 {
 	char *name = kind == NAME_URL ? strndup((const char *)bytes, length) : utf16_decode(bytes, length, big_endian);
-	int r = !name ? -ENOMEM : kind == NAME_URL ? parent_name_add_url(disk, name) : parent_name_add(disk, name);
+	int r;
 
+	if (!name)
+		return -ENOMEM;
+	if (kind == NAME_URL)
+		url_decode(name);
+	r = foreign_parent(disk, kind == NAME_URL ? beside_base_name(name) : name);
 	free(name);
 	return r;
 }
@@ -457,8 +476,8 @@ static int vhd_map(struct disk *disk, uint64_t offset, uint64_t length, struct d
 /* ---- opening ---- */
 
 /*
- * A file without its footer was cut, or its writer was: a program that lets the file grow writes blocks over the footer,
- * and then a new one. The table knows; it is read only in this case.
+ * A file without its footer was cut, or its writer was: a program that lets the file grow writes blocks over the
+ * footer, and then a new one. The table knows; it is read only in this case.
  */
 static int check_end(const struct vhd *vhd, const struct file *file, struct error *e)
 {

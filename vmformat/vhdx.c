@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * [MS-VHDX]: two headers, of which the newer sound one counts; two copies of the table of regions; a region of metadata; a
- * region with the table of blocks (the BAT); blocks. There are just these levels, so nothing can lead in a circle. All
- * numbers are little-endian, and all is read through the log (vhdx_log.c).
+ * [MS-VHDX]: two headers, of which the newer sound one counts; two copies of the table of regions; a region of
+ * metadata; a region with the table of blocks (the BAT); blocks. There are just these levels, so nothing can lead
+ * in a circle. All numbers are little-endian, and all is read through the log (vhdx_log.c).
  */
 #include "vmformat/vhdx.h"
 
@@ -164,7 +164,10 @@ static uint64_t measure_blocks(const struct vhdx *vhdx, uint64_t block, uint64_t
 	return MIN(found, length);
 }
 
-/* How many sectors from that at `offset` of the disk on have bits as its own, of `wanted`. Bit 0 of byte 0 is the first. */
+/*
+ * How many sectors from that at `offset` of the disk on have bits as its own, of `wanted`. Bit 0 of byte 0 is the
+ * first.
+ */
 static int measure_bits(const struct vhdx *vhdx, uint64_t offset, uint32_t wanted, bool *ret_bit, uint32_t *ret_count)
 {
 	uint64_t bitmap = offset / vhdx->block / vhdx->chunk, entry;

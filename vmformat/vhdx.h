@@ -3,8 +3,9 @@
  * Private to vmformat: Hyper-V's disks, by [MS-VHDX]. vhdx_open.c takes headers and metadata, vhdx.c finds blocks,
  * vhdx_log.c knows what a crashed writer left to be done.
  *
- * A VHDX that was not closed has a log of changes to its tables. As nothing is written here, the log is not replayed into
- * the file but lies over it: an index of the ranges that it changes, in the order of the file, through which all is read.
+ * A VHDX that was not closed has a log of changes to its tables. As nothing is written here, the log is not
+ * replayed into the file but lies over it: an index of the ranges that it changes, in the order of the file,
+ * through which all is read.
  */
 #ifndef VITRINE_VHDX_H
 #define VITRINE_VHDX_H
@@ -14,7 +15,7 @@
 
 #include "vmformat/bytes.h"
 #include "vmformat/disk.h"
-#include "vmformat/parent_name.h"
+#include "vmformat/foreign_text.h"
 
 #define VHDX_PAGE 4096u               /* the log's unit */
 #define VHDX_UNIT (1u << 20)          /* of all places and sizes of regions, log and blocks */

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The log of a VHDX, [MS-VHDX] section 2.3: a ring of entries, each a header, descriptors, and pages. What counts is the
- * active sequence: valid entries with consecutive numbers, of which the last says where the first is. Pages stay in the
- * file; the index knows where. The writer's log is at most some megabytes, a hostile one is bounded here.
+ * The log of a VHDX, [MS-VHDX] section 2.3: a ring of entries, each a header, descriptors, and pages. What counts
+ * is the active sequence: valid entries with consecutive numbers, of which the last says where the first is. Pages
+ * stay in the file; the index knows where. The writer's log is at most some megabytes, a hostile one is bounded
+ * here.
  */
 #include "vmformat/vhdx.h"
 
@@ -41,9 +42,15 @@ enum { SECTOR_SEQUENCE_HIGH = 4, SECTOR_SEQUENCE_LOW = 4092 };
 
 /* Hyper-V and QEMU make 1 MiB. All of it is read when the file is opened: 64 MiB take a fraction of a second. */
 #define MAX_LOG (64u << 20)
-/* As many as there are pages in the largest log. Each is inserted into a sorted array: some hundred MB are moved at worst. */
+/*
+ * As many as there are pages in the largest log. Each is inserted into a sorted array: some hundred MB are moved
+ * at worst.
+ */
 #define MAX_DESCRIPTORS 16384u
-/* A sound log's bytes are summed up once or twice while its sequences are found; entries that overlap could cost a square. */
+/*
+ * A sound log's bytes are summed up once or twice while its sequences are found; entries that overlap could cost a
+ * square.
+ */
 #define MAX_PASSES 4u
 
 struct change {
@@ -182,7 +189,10 @@ static int read_again(const struct vhdx_log *log, uint32_t at, struct entry *ret
 	return take_entry(log, at, sector, ret_entry) ? 0 : -EIO;
 }
 
-/* Entries from the one at `start`, of `count`, up to the one that the head calls its tail are too old: how many are left? */
+/*
+ * Entries from the one at `start`, of `count`, up to the one that the head calls its tail are too old: how many
+ * are left?
+ */
 static int count_from_tail(const struct vhdx_log *log, uint32_t start, uint32_t count, uint32_t tail)
 {
 	struct entry entry = { .at = start };

@@ -371,7 +371,7 @@ static int take_value(struct disk *disk, struct vhdx *vhdx, enum parent_key key,
 	if (!text)
 		return -ENOMEM;
 	if (key < LINKAGE)
-		r = parent_name_add(disk, text);
+		r = foreign_parent(disk, text);
 	else if (strlen(text) < sizeof(vhdx->linkage[0]))
 		strcpy(vhdx->linkage[key - LINKAGE], text);
 	free(text);

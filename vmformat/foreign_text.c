@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include "vmformat/parent_name.h"
+#include "vmformat/foreign_text.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "vmformat/beside.h"
 #include "vmformat/bytes.h"
 
 #define REPLACEMENT 0xfffdu
@@ -79,53 +80,6 @@ char *utf16_decode(const uint8_t *bytes, size_t length, bool big_endian)
 
 /* ---- names ---- */
 
-static int add(struct disk *disk, const char *name)
-{
-	unsigned i = 0;
-
-	if (!*name || !strcmp(name, ".") || !strcmp(name, ".."))
-		return 0;
-	for (; i < DISK_MAX_PARENT_NAMES && disk->parent_names[i]; i++)
-		if (!strcmp(disk->parent_names[i], name))
-			return 0;
-	if (i == DISK_MAX_PARENT_NAMES)
-		return 0;
-	disk->parent_names[i] = strdup(name);
-	return disk->parent_names[i] ? 0 : -ENOMEM;
-}
-
-static bool is_absolute(const char *path)
-{
-	return path[0] == '/' || (isalpha((unsigned char)path[0]) && path[1] == ':');
-}
-
-static int add_slashed(struct disk *disk, const char *path)
-{
-	const char *slash = strrchr(path, '/');
-	int r = 0;
-
-	while (path[0] == '.' && path[1] == '/')
-		path += 2;
-	if (!is_absolute(path))
-		r = add(disk, path);
-	return r < 0 ? r : add(disk, slash ? slash + 1 : path);
-}
-
-int parent_name_add(struct disk *disk, const char *path)
-{
-	char *copy = strdup(path);
-	int r;
-
-	if (!copy)
-		return -ENOMEM;
-	for (char *p = copy; *p; p++)
-		if (*p == '\\')
-			*p = '/';
-	r = add_slashed(disk, copy);
-	free(copy);
-	return r;
-}
-
 static int hex_digit(char c)
 {
 	return isdigit((unsigned char)c)    ? c - '0'
@@ -133,14 +87,11 @@ static int hex_digit(char c)
 	                                    : -1;
 }
 
-int parent_name_add_url(struct disk *disk, const char *url)
+void url_decode(char *text)
 {
-	char *copy = strdup(url), *to = copy;
-	int r;
+	char *to = text;
 
-	if (!copy)
-		return -ENOMEM;
-	for (const char *from = copy; *from; from++) {
+	for (const char *from = text; *from; from++) {
 		if (from[0] == '%' && hex_digit(from[1]) >= 0 && hex_digit(from[2]) >= 0) {
 			*to++ = (char)(hex_digit(from[1]) << 4 | hex_digit(from[2]));
 			from += 2;
@@ -148,9 +99,15 @@ int parent_name_add_url(struct disk *disk, const char *url)
 			*to++ = *from;
 		}
 	}
-	*to = '\0';              /* %00 ends it earlier, which does no harm */
-	to = strrchr(copy, '/'); /* the place of such a URL is always another computer's */
-	r = add(disk, to ? to + 1 : copy);
-	free(copy);
-	return r;
+	*to = '\0'; /* %00 ends it earlier, which does no harm */
+}
+
+int foreign_parent(struct disk *disk, const char *written)
+{
+	int r;
+
+	while (written[0] == '.' && (written[1] == '/' || written[1] == '\\'))
+		written += 2;
+	r = beside_set_parent(disk, written);
+	return r == -EINVAL ? 0 : r;
 }

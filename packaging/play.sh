@@ -1,6 +1,6 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# play.sh [FILE]: installs what is missing, builds Vitrine, and plays FILE (.ova .ovf .vmx .vmdk .qcow2 .img .iso) or our sample.
+# play.sh [FILE]: installs what is missing, builds Vitrine, and plays FILE (.ova .ovf .vmx .vmdk .vdi .vhd .vhdx .qcow2 .img .iso) or our sample.
 set -euo pipefail
 . "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 

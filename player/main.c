@@ -123,8 +123,9 @@ int main(int argc, char **argv)
 	g_application_add_main_option_entries(G_APPLICATION(application), options);
 	g_application_set_option_context_summary(
 		G_APPLICATION(application),
-		"Plays virtual machines from files: .ova .ovf .vmx .vmdk .qcow2 .img .iso. Each has a window of its own, and\n"
-		"nothing in it can reach the rest of your computer. The files themselves are never changed.");
+		"Plays virtual machines from files: .ova .ovf .vmx .vmdk .vdi .vhd .vhdx .qcow2 .img .iso.\n"
+		"Each has a window of its own, and nothing in it can reach the rest of your computer. The files\n"
+		"themselves are never changed.");
 	g_signal_connect(application, "startup", G_CALLBACK(startup), NULL);
 	g_signal_connect(application, "activate", G_CALLBACK(activate), NULL);
 	g_signal_connect(application, "open", G_CALLBACK(open_requested), NULL);

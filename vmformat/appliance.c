@@ -12,6 +12,7 @@
 #include "vmformat/bytes.h"
 #include "vmformat/ova.h"
 #include "vmformat/ovf.h"
+#include "vmformat/vhd.h"
 #include "vmformat/vmdk.h"
 #include "vmformat/vmx.h"
 #include "vmformat/vmx_encoding.h"
@@ -389,6 +390,8 @@ static int open_by_content(struct appliance *a, const struct file *source, const
 		file_close(&whole);
 		return open_bare(a, source, files, e);
 	}
+	if (vhd_is_fixed(source)) /* and so does all of a fixed VHD but its end */
+		return open_bare(a, source, files, e);
 	if (ova_probe(head, length))
 		return ova_open(a, source, files, e);
 	if (ovf_probe(head, length))

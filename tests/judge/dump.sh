@@ -38,6 +38,13 @@ for type in zlib zstd; do
 	qemu-img convert -q -c -f raw -O qcow2 -o compression_type=$type source.img $type.qcow2
 	judge $type.qcow2
 done
+for options in vdi:static=off vdi:static=on vpc:force_size=on vpc:subformat=fixed,force_size=on vhdx:subformat=dynamic \
+	vhdx:subformat=fixed,block_size=1M; do
+	name=${options//:/-}.${options%%:*}
+	name=${name/%vpc/vhd}
+	qemu-img convert -q -f raw -O "${options%%:*}" -o "${options#*:}" source.img "$name"
+	judge "$name"
+done
 # Three layers: what is written into the upper two is what lies in the lowest there.
 qemu-img create -q -f qcow2 -b zstd.qcow2 -F qcow2 middle.qcow2
 qemu-img create -q -f qcow2 -b middle.qcow2 -F qcow2 top.qcow2

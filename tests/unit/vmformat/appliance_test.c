@@ -14,6 +14,9 @@
 #include "same_appliance.h"
 #include "test_files.h"
 #include "test_qcow2.h"
+#include "test_vdi.h"
+#include "test_vhd.h"
+#include "test_vhdx.h"
 #include "vmformat/appliance.h"
 #include "vmformat/bytes.h"
 #include "vmformat/vmx.h"
@@ -200,6 +203,59 @@ static void bare_qcow2_becomes_a_machine_with_what_lies_below_it(void **state)
 	assert_int_equal(drive(a, "ide0:0")->capacity, 2 * MEBIBYTE);
 	assert_int_equal(first_byte(a, "ide0:0"), 0x5b);
 	appliance_free(a);
+}
+
+/* A disk of another program becomes the same machine; what is opened later has the disk that is opened here. */
+static void bare_disk_of_virtualbox_or_windows_becomes_a_machine(void **state)
+{
+	struct test_memory *memory = *state;
+	struct appliance *a;
+	struct test_vhdx vhdx;
+	struct test_vdi vdi;
+
+	test_vdi_init(&vdi, TEST_VDI_NORMAL, 2 * MEBIBYTE, MEBIBYTE, 0, 1);
+	test_vdi_add(&vdi, 0, 7);
+	test_memory_write(memory, "box.vdi", vdi.image.bytes, vdi.image.size);
+	a = open_ok(memory, "box.vdi");
+	assert_string_equal(a->name, "box");
+	assert_int_equal(drive(a, "ide0:0")->capacity, 2 * MEBIBYTE);
+	assert_int_equal(first_byte(a, "ide0:0"), vdi.image.bytes[vdi.data]);
+	appliance_free(a);
+	test_image_free(&vdi.image);
+
+	test_vhdx_init(&vhdx, 3 * MEBIBYTE, false, 1);
+	test_memory_write(memory, "hyper.vhdx", vhdx.image.bytes, vhdx.image.size);
+	a = open_ok(memory, "hyper.vhdx");
+	assert_int_equal(drive(a, "ide0:0")->capacity, 3 * MEBIBYTE);
+	assert_int_equal(first_byte(a, "ide0:0"), 0);
+	appliance_free(a);
+	test_image_free(&vhdx.image);
+}
+
+/* All but the end of a fixed VHD is a guest's: the text of a machine there is not the machine. */
+static void fixed_vhd_with_the_text_of_a_machine_stays_a_disk(void **state)
+{
+	static const char *const heads[] = { "config.version = \"8\"\ndisplayName = \"trap\"\n",
+		                             "<?xml version=\"1.0\"?><Envelope "
+		                             "xmlns=\"http://schemas.dmtf.org/ovf/envelope/1\"/>" };
+	struct test_memory *memory = *state;
+
+	for (size_t i = 0; i < ARRAY_SIZE(heads); i++) {
+		struct appliance *a;
+		struct test_vhd vhd;
+
+		test_vhd_init(&vhd, TEST_VHD_FIXED, MEBIBYTE, 0, 1);
+		test_image_append(&vhd.image, MEBIBYTE);
+		memcpy(vhd.image.bytes, heads[i], strlen(heads[i]));
+		test_vhd_finish(&vhd);
+		test_memory_write(memory, "trap.vhd", vhd.image.bytes, vhd.image.size);
+		a = open_ok(memory, "trap.vhd");
+		assert_true(a->source_is_drive);
+		assert_int_equal(drive(a, "ide0:0")->capacity, MEBIBYTE);
+		assert_int_equal(first_byte(a, "ide0:0"), heads[i][0]);
+		appliance_free(a);
+		test_image_free(&vhd.image);
+	}
 }
 
 static void iso_becomes_a_machine_that_boots_from_cd(void **state)
@@ -778,6 +834,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(fingerprint_needs_no_configuration_file), /* first: nothing was hashed yet */
 		IN_MEMORY(bare_disk_becomes_a_machine),
+		IN_MEMORY(bare_disk_of_virtualbox_or_windows_becomes_a_machine),
+		IN_MEMORY(fixed_vhd_with_the_text_of_a_machine_stays_a_disk),
 		IN_MEMORY(bare_qcow2_becomes_a_machine_with_what_lies_below_it),
 		IN_MEMORY(iso_becomes_a_machine_that_boots_from_cd),
 		IN_MEMORY(content_tells_formats_not_the_name),

@@ -185,9 +185,9 @@ static void disk_of_a_format_not_played_is_named(void **state)
 		const char *words;
 	} cases[] = {
 		{ 0, 4, "QED\0", -ENOTSUP, "a.img is a QED disk, which Vitrine does not play. Convert a copy" },
-		{ 64, 4, "\x7f\x10\xda\xbe", -ENOTSUP, "VirtualBox disk" },
-		{ 0, 8, "conectix", -ENOTSUP, "Virtual PC disk" },
-		{ 0, 8, "vhdxfile", -ENOTSUP, "Hyper-V disk" },
+		{ 64, 4, "\x7f\x10\xda\xbe", -ENOTSUP, "a.img has version 0.0 of the VDI format" },
+		{ 0, 8, "conectix", -EINVAL, "a.img: the checksum of its footer is wrong" },
+		{ 0, 8, "vhdxfile", -ENODATA, "a.img ends too early" },
 		{ 0, 6,
 		  "\xfd"
 		  "7zXZ\0",

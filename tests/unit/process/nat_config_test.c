@@ -126,8 +126,7 @@ static void without_a_name_server_the_host_is_asked(void **state)
 		                             "nameserverx 1.2.3.4\n",
 		                             "nameserver 1.2.3\n",
 		                             "nameserver fe80::1%eth0\n",
-		                             "nameserver 1.2.3.4.5.6.7.8.9.1.2.3.4.5.6.7.8."
-		                             "1.2.3.4.5.6.7.8.9.1.2.3.4.5.6.7.8.9.1.2.3\n" };
+		                             "nameserver 1.2.3.4.5.6.7.8.9.1.2.3.4.5.6.7.8.9.1.2.3.4.5.6.7\n" };
 	struct nat_servers s;
 
 	(void)state;

@@ -109,7 +109,9 @@ static int take_geometry(struct vmdk_sparse *s, const uint8_t *header, const str
 		return vmdk_damaged(e, file->name, "the size of the grain directory", sector,
 		                    "what the capacity needs");
 	sector = le64_load(header + HEADER_DIRECTORY_OFFSET);
-	if (sector == 0 || !vmdk_place(file, sector, needed, &s->directories[0]))
+	if (sector == 0)
+		return vmdk_damaged(e, file->name, "the grain directory's place", 0, "a sector of the file");
+	if (!vmdk_place(file, sector, needed, &s->directories[0]))
 		return vmdk_no_place(s, file, "the grain directory's place", sector, needed, e);
 	sector = le64_load(header + HEADER_TABLES_OFFSET);
 	if (!vmdk_place(file, sector, 0, &s->tables))

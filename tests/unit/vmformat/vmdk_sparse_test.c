@@ -323,6 +323,59 @@ static void vmdk_redundant_directory_serves_when_the_first_is_damaged(void **sta
 	test_sparse_free(&f.t);
 }
 
+/* Zero, behind the end of the file, or with a table that is missing: what the second one leads to is right. */
+static void vmdk_redundant_directory_takes_the_place_of_a_lost_one(void **state)
+{
+	enum { HEADER_GD = 56 };
+	static const uint64_t places[] = { 0, 1 << 30, UINT64_MAX - 5, TEST_VMDK_GD / 512 };
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(places); i++) {
+		struct disk_extent extent;
+		struct fixture f;
+		size_t rgd;
+
+		make_plain(&f, TEST_VMDK_REDUNDANT);
+		rgd = test_sparse_append(&f.t, 512);
+		memcpy(f.t.bytes + rgd, f.t.bytes + f.t.gd, 512);
+		le64_store(f.t.bytes + 48, rgd / 512);
+		le64_store(f.t.bytes + HEADER_GD, places[i]);
+		memset(f.t.bytes + f.t.gd, 0, 512); /* where it still is one, it has lost its tables */
+		assert_int_equal(open_extent(&f), 0);
+		extent = map(&f, 600 * GRAIN_BYTES, GRAIN_BYTES);
+		assert_int_equal(extent.kind, DISK_DATA);
+		check_content(600, &extent);
+		close_extent(&f);
+		/* Without its flag it counts for nothing. */
+		le32_store(f.t.bytes + 8, 1);
+		if (places[i] != TEST_VMDK_GD / 512)
+			check_open_refused(&f, -EINVAL, "the grain directory's place");
+		test_sparse_free(&f.t);
+	}
+}
+
+static void vmdk_table_that_only_the_redundant_directory_lacks_is_used(void **state)
+{
+	struct disk_extent extent;
+	struct fixture f;
+	size_t rgd;
+
+	(void)state;
+	make_plain(&f, TEST_VMDK_REDUNDANT);
+	rgd = test_sparse_append(&f.t, 512);
+	le64_store(f.t.bytes + 48, rgd / 512);
+	assert_int_equal(open_extent(&f), 0);
+	extent = map(&f, 600 * GRAIN_BYTES, GRAIN_BYTES);
+	check_content(600, &extent);
+	close_extent(&f);
+	/* Damaged in one and missing in the other: that is not "unallocated". */
+	le32_store(f.t.bytes + f.t.gd + 4, UINT32_MAX);
+	assert_int_equal(open_extent(&f), 0);
+	assert_int_equal(vmdk_sparse_map(&f.s, 600 * GRAIN_BYTES, 512, &extent), -EIO);
+	close_extent(&f);
+	test_sparse_free(&f.t);
+}
+
 static void vmdk_tables_that_point_to_themselves_end(void **state)
 {
 	struct fixture f;
@@ -684,6 +737,8 @@ int main(void)
 		cmocka_unit_test(vmdk_grain_behind_the_end_of_the_file_is_an_error),
 		cmocka_unit_test(vmdk_truncated_grain_table_is_rejected),
 		cmocka_unit_test(vmdk_redundant_directory_serves_when_the_first_is_damaged),
+		cmocka_unit_test(vmdk_redundant_directory_takes_the_place_of_a_lost_one),
+		cmocka_unit_test(vmdk_table_that_only_the_redundant_directory_lacks_is_used),
 		cmocka_unit_test(vmdk_tables_that_point_to_themselves_end),
 		cmocka_unit_test(vmdk_header_fields_are_checked),
 		cmocka_unit_test(vmdk_directory_of_the_largest_disk_must_be_in_the_file),

@@ -400,28 +400,35 @@ static int open_data_file(struct opening *o)
 
 /* ---- the end ---- */
 
-/* The furthest end of the clusters of a slice that are missing in the file, within reason; 0: all are there. */
-static uint64_t missing_end(const struct opening *o, uint64_t number, const uint8_t *raw)
+/* Where a unit's bytes end that are not in the file, within reason; 0: they are there, or there are none. */
+static uint64_t missing_end(const struct opening *o, uint64_t start, const uint8_t *raw, uint64_t index)
 {
 	const struct qcow2_image *q = o->q;
-	uint64_t furthest = 0, start = number * q->slice_span;
+	struct qcow2_place place;
+	/* The last cluster need not be whole; of a packed one, its last sector. */
+	uint32_t length = q->unit, optional = q->unit - 1;
 
-	for (uint64_t i = 0; i < q->slice_span / q->unit && start + i * q->unit < o->disk->capacity; i++) {
-		struct qcow2_place place;
-		/* The last cluster need not be whole; of a packed one, its last sector. */
-		uint32_t length = q->unit, optional = q->unit - 1;
-
-		if (qcow2_image_place(q, start, raw, i, &place) < 0)
-			continue;
-		if (place.kind == DISK_PACKED) {
-			qcow2_image_packed(q, place.entry, &place.host, &length);
-			optional = MIN(length, DISK_SECTOR) - 1;
-		} else if (place.kind != DISK_DATA) {
-			continue;
-		}
-		if (place.host + length - optional > o->file->size && plausible(o, place.host))
-			furthest = MAX(furthest, place.host + length);
+	if (qcow2_image_place(q, start, raw, index, &place) < 0)
+		return 0;
+	if (place.kind == DISK_PACKED) {
+		qcow2_image_packed(q, place.entry, &place.host, &length);
+		optional = MIN(length, DISK_SECTOR) - 1;
+	} else if (place.kind != DISK_DATA) {
+		return 0;
 	}
+	return place.host + length - optional > o->file->size && plausible(o, place.host) ? place.host + length : 0;
+}
+
+/* The same for all clusters of a slice. */
+static uint64_t furthest_missing(const struct opening *o, uint64_t number, const uint8_t *raw)
+{
+	const struct qcow2_image *q = o->q;
+	uint64_t furthest = 0, start = number * q->slice_span, units = q->cluster / q->unit;
+
+	for (uint64_t c = 0; c < q->slice_length / q->entry_size && start + c * q->cluster < o->disk->capacity; c++)
+		if (be64_load(raw + c * q->entry_size))
+			for (uint64_t i = 0; i < units; i++)
+				furthest = MAX(furthest, missing_end(o, start, raw, c * units + i));
 	return furthest;
 }
 
@@ -440,7 +447,7 @@ static int check_end(const struct opening *o)
 		if (r == -ENODATA)
 			return disk_truncated(o->e, o->file->name, size, 0);
 		if (r == 0)
-			needed = MAX(needed, missing_end(o, number, raw));
+			needed = MAX(needed, furthest_missing(o, number, raw));
 	}
 	return needed ? disk_truncated(o->e, o->file->name, size, needed) : 0;
 }

@@ -52,7 +52,18 @@ seed_vmdk() { # the first byte: 0 a whole file, 1 to 3 patches of 2 bytes place,
 	{ printf '\0KDMV\1\0\0\0\3\0\0\0'; head -c 500 /dev/zero; } >"$1/header"
 	printf '\1\20\0\3\377\377\377\377' >"$1/plain"
 	printf '\2\70\0\7\377\377\377\377\377\377\377\377' >"$1/stream"
-	printf '\3' >"$1/mixed"
+	local kind
+	for kind in 3 4 5 6; do printf "\\$kind" >"$1/kind$kind"; done
+	printf '\4\24\0\3\377\377\377\377' >"$1/cowd"
+	printf '\5\200\0\7\377\377\377\377\0\0\0\0' >"$1/sesparse"
+}
+
+seed_qcow2_image() { # the first byte: 0 a whole file, else patches of 3 bytes place, 1 byte length
+	local kind
+	for kind in 1 2 3 4 5 6 7 10 11; do printf "\\$kind" >"$1/kind$kind"; done
+	{ printf '\0QFI\373\0\0\0\3'; head -c 96 /dev/zero; } >"$1/header"
+	printf '\2\40\0\0\3\0\0\0\1' >"$1/encrypted"
+	printf '\4\0\100\0\7\377\377\377\377\0\0\0\0' >"$1/table"
 }
 
 seed_qcow2() { # an odd first byte: patches of 2 bytes page, 2 bytes offset, 1 byte length

@@ -14,11 +14,14 @@
 
 #define TEST_ESX_HELPER __attribute__((unused)) static
 
+#ifndef TEST_SESPARSE_GD
+#define TEST_SESPARSE_GD (4096 * 512)
+#endif
+
 #define TEST_ESX_GTES 4096u /* entries in a table, of both kinds */
 
 enum {
 	TEST_COWD_GD = 4 * 512,
-	TEST_SESPARSE_GD = 4096 * 512,
 	TEST_SESPARSE_VOLATILE = 512,
 };
 

@@ -18,7 +18,7 @@
 
 extern char **environ;
 
-/* Runs a program in the folder. 127: it is not installed. */
+/* Runs a program in the folder, where it leaves what it says in "output" and "messages". 127: it is not installed. */
 TEST_JUDGE_HELPER int run_in(const struct test_dir *dir, const char *const *arguments)
 {
 	posix_spawn_file_actions_t actions;
@@ -27,7 +27,7 @@ TEST_JUDGE_HELPER int run_in(const struct test_dir *dir, const char *const *argu
 
 	posix_spawn_file_actions_init(&actions);
 	posix_spawn_file_actions_addfchdir_np(&actions, dir->fd);
-	posix_spawn_file_actions_addopen(&actions, 1, "/dev/null", O_WRONLY, 0);
+	posix_spawn_file_actions_addopen(&actions, 1, "output", O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	posix_spawn_file_actions_addopen(&actions, 2, "messages", O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	status = posix_spawnp(&pid, arguments[0], &actions, NULL, (char **)(uintptr_t)arguments, environ);
 	posix_spawn_file_actions_destroy(&actions);
@@ -60,7 +60,8 @@ TEST_JUDGE_HELPER void make_raw(struct test_dir *dir, const char *name, uint64_t
 	assert_int_equal(ftruncate(fd, (off_t)size), 0);
 	srandom(seed);
 	while (at < size) {
-		size_t length = (size_t)MIN((1 + (uint64_t)random() % (sizeof(content) / 512)) * 512, size - at);
+		uint64_t run = (1 + (uint64_t)random() % (sizeof(content) / 512)) * 512;
+		size_t length = (size_t)MIN(run, size - at);
 
 		for (size_t i = 0; i < length; i++)
 			content[i] = (uint8_t)(i / 4096 % 3 ? random() >> 8 : (long)i);
@@ -121,6 +122,18 @@ TEST_JUDGE_HELPER void judge(const struct test_dir *dir, const char *format, ...
 	} while (words[count++]);
 	if (run_in(dir, (const char *const *)words) != 0)
 		fail_msg("%s ... %s failed", words[0], words[count - 2]);
+}
+
+/* What the last program said on its standard output has these words. */
+TEST_JUDGE_HELPER void check_said(struct test_dir *dir, const char *words)
+{
+	char text[4096] = "";
+	struct file file = test_dir_open(dir, "output");
+
+	assert_int_equal(file_read(&file, 0, text, (size_t)MIN(file.size, sizeof(text) - 1)), 0);
+	file_close(&file);
+	if (!strstr(text, words))
+		fail_msg("the judge does not say \"%s\": %s", words, text);
 }
 
 #define SCRIBBLES 24

@@ -135,12 +135,18 @@ static void check_esx(struct test_esx *t, const char *type, const char *extent_t
 	test_dir_write(&dir, "base.vmdk", text, strlen(text));
 	for (unsigned with_parent = 0; with_parent < 2; with_parent++) {
 		snprintf(text, sizeof(text),
-		         "# Disk DescriptorFile\nversion=1\nCID=00000002\nparentCID=%s\n%screateType=\"%s\"\n"
-		         "RW %llu %s \"top-delta.vmdk\"\n",
+		         "# Disk DescriptorFile\nversion=1\nCID=00000002\nparentCID=%s\n%screateType=\"%s\"\n\n# Extent description\n"
+		         "RW %llu %s \"top-delta.vmdk\"\n\n# The Disk Data Base\n#DDB\n\n",
 		         with_parent ? "00000001" : "ffffffff", with_parent ? "parentFileNameHint=\"base.vmdk\"\n" : "",
 		         type, (unsigned long long)capacity, extent_type);
 		test_dir_write(&dir, "top.vmdk", text, strlen(text));
 		check_as_judged(&dir, "vmdk", "top.vmdk");
+	}
+	if (!t->se &&
+	    run_in(&dir, (const char *const[]){ "vmdkinfo", "top.vmdk", NULL }) != 127) { /* it knows no seSparse */
+		snprintf(text, sizeof(text), "(%llu bytes)", (unsigned long long)capacity * 512);
+		check_said(&dir, text);
+		check_said(&dir, "VMFS sparse");
 	}
 	test_dir_free(&dir);
 	test_esx_free(t);

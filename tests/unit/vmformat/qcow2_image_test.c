@@ -6,6 +6,8 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
+#include <pthread.h>
+
 #include "tests/unit/vmformat/test_disks.h"
 #include "tests/unit/vmformat/test_qcow2.h"
 #include "vmformat/qcow2_image.h"
@@ -370,6 +372,55 @@ static void qcow2_compressed_cluster_larger_than_any_is_an_error(void **state)
 	be64_store(test_qcow2_entry(&t, 0), ENTRY_COMPRESSED | (0xfull << 58) | 100);
 	assert_int_equal(map_cluster(&t, 0, &extent), 0);
 	assert_int_equal(extent.unit_length, CLUSTER_BYTES);
+}
+
+static void *read_often(void *context)
+{
+	struct disk *disk = context;
+	uint8_t expected[CLUSTER_BYTES], found[CLUSTER_BYTES];
+
+	for (uint32_t i = 0; i < 2000; i++) {
+		uint32_t cluster = i * 7 % 40;
+
+		test_fill(expected, sizeof(expected), cluster);
+		if (disk_read(disk, (uint64_t)cluster * CLUSTER_BYTES, found, sizeof(found)) < 0 ||
+		    memcmp(found, expected, sizeof(found)) != 0)
+			return NULL;
+	}
+	return disk;
+}
+
+static void qcow2_is_read_by_several_threads_at_once(void **state)
+{
+	uint8_t content[CLUSTER_BYTES];
+	pthread_t threads[4];
+	struct test_memory m;
+	struct test_qcow2 t;
+	struct disk *disk;
+
+	(void)state;
+	test_memory_init(&m);
+	test_qcow2_init(&t, 3, BITS, CAPACITY, 0);
+	for (uint32_t cluster = 0; cluster < 40; cluster++) {
+		test_fill(content, sizeof(content), cluster);
+		if (cluster % 3)
+			test_qcow2_add_packed(&t, cluster, content, sizeof(content));
+		else
+			test_qcow2_add(&t, cluster, content);
+	}
+	store(&m, "a.qcow2", &t);
+	disk = open_disk(&m, "a.qcow2");
+	for (unsigned i = 0; i < ARRAY_SIZE(threads); i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, read_often, disk), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(threads); i++) {
+		void *result;
+
+		assert_int_equal(pthread_join(threads[i], &result), 0);
+		assert_ptr_equal(result, disk);
+	}
+	disk_close(disk);
+	test_memory_free(&m);
+	test_qcow2_free(&t);
 }
 
 /* ---- damaged tables ---- */
@@ -840,6 +891,7 @@ int main(void)
 		cmocka_unit_test(qcow2_damaged_compressed_cluster_is_an_error),
 		cmocka_unit_test(qcow2_compressed_bomb_does_not_go_off),
 		cmocka_unit_test(qcow2_compressed_cluster_larger_than_any_is_an_error),
+		cmocka_unit_test(qcow2_is_read_by_several_threads_at_once),
 		cmocka_unit_test(qcow2_damaged_entries_are_errors),
 		cmocka_unit_test(qcow2_damaged_l1_entries_are_errors),
 		cmocka_unit_test(qcow2_overlapping_tables_show_only_the_file_itself),

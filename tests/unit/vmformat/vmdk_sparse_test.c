@@ -436,6 +436,26 @@ static void vmdk_header_fields_are_checked(void **state)
 	}
 }
 
+static void vmdk_headers_of_all_versions_are_read(void **state)
+{
+	(void)state;
+	for (uint32_t version = 1; version <= 3; version++) {
+		struct disk_extent extent;
+		struct fixture f;
+
+		make_plain(&f, TEST_VMDK_ZEROED);
+		le32_store(f.t.bytes + 4, version);
+		le32_store(f.t.bytes + test_sparse_entry(&f.t, 5), 1);
+		assert_int_equal(open_extent(&f), 0);
+		extent = map(&f, 600 * GRAIN_BYTES, GRAIN_BYTES);
+		check_content(600, &extent);
+		extent = map(&f, 5 * GRAIN_BYTES, GRAIN_BYTES);
+		assert_int_equal(extent.kind, DISK_ZERO);
+		close_extent(&f);
+		test_sparse_free(&f.t);
+	}
+}
+
 static void vmdk_directory_of_the_largest_disk_must_be_in_the_file(void **state)
 {
 	struct fixture f;
@@ -741,6 +761,7 @@ int main(void)
 		cmocka_unit_test(vmdk_table_that_only_the_redundant_directory_lacks_is_used),
 		cmocka_unit_test(vmdk_tables_that_point_to_themselves_end),
 		cmocka_unit_test(vmdk_header_fields_are_checked),
+		cmocka_unit_test(vmdk_headers_of_all_versions_are_read),
 		cmocka_unit_test(vmdk_directory_of_the_largest_disk_must_be_in_the_file),
 		cmocka_unit_test(vmdk_embedded_descriptor_must_lie_in_the_file),
 		cmocka_unit_test(vmdk_cut_within_its_header_says_so),

@@ -31,8 +31,10 @@ TEST_JUDGE_HELPER int run_in(const struct test_dir *dir, const char *const *argu
 	posix_spawn_file_actions_addopen(&actions, 2, "messages", O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	status = posix_spawnp(&pid, arguments[0], &actions, NULL, (char **)(uintptr_t)arguments, environ);
 	posix_spawn_file_actions_destroy(&actions);
-	if (status)
+	if (status == ENOENT)
 		return 127;
+	if (status)
+		fail_msg("%s cannot be started: %s", arguments[0], strerror(status));
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
 }
@@ -104,14 +106,27 @@ TEST_JUDGE_HELPER void check_opens_same(struct test_dir *dir, const char *raw_na
 	disk_close(disk);
 }
 
-/* Runs a command line of words without quotes or blanks in them; it must succeed. */
-TEST_JUDGE_HELPER void judge(const struct test_dir *dir, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* What the last program said when it failed. */
+TEST_JUDGE_HELPER const char *complaint(struct test_dir *dir)
+{
+	static char text[512];
+	struct file file = test_dir_open(dir, "messages");
 
-TEST_JUDGE_HELPER void judge(const struct test_dir *dir, const char *format, ...)
+	memset(text, 0, sizeof(text));
+	assert_int_equal(file_read(&file, 0, text, (size_t)MIN(file.size, sizeof(text) - 1)), 0);
+	file_close(&file);
+	return text;
+}
+
+/* Runs a command line of words without quotes or blanks in them; it must succeed. */
+TEST_JUDGE_HELPER void judge(struct test_dir *dir, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+TEST_JUDGE_HELPER void judge(struct test_dir *dir, const char *format, ...)
 {
 	char line[512], *rest = line, *words[32];
 	unsigned count = 0;
 	va_list args;
+	int code;
 
 	va_start(args, format);
 	assert_true(vsnprintf(line, sizeof(line), format, args) < (int)sizeof(line));
@@ -120,8 +135,9 @@ TEST_JUDGE_HELPER void judge(const struct test_dir *dir, const char *format, ...
 		assert_true(count < ARRAY_SIZE(words));
 		words[count] = strsep(&rest, " ");
 	} while (words[count++]);
-	if (run_in(dir, (const char *const *)words) != 0)
-		fail_msg("%s ... %s failed", words[0], words[count - 2]);
+	code = run_in(dir, (const char *const *)words);
+	if (code != 0)
+		fail_msg("%s ... %s failed (%d): %s", words[0], words[count - 2], code, complaint(dir));
 }
 
 /* What the last program said on its standard output has these words. */
@@ -139,7 +155,7 @@ TEST_JUDGE_HELPER void check_said(struct test_dir *dir, const char *words)
 #define SCRIBBLES 24
 
 /* qemu-io writes patterns and zeros over random places of an image, up to 200,000 bytes each. */
-TEST_JUDGE_HELPER void scribble(const struct test_dir *dir, const char *format, const char *name, uint64_t size,
+TEST_JUDGE_HELPER void scribble(struct test_dir *dir, const char *format, const char *name, uint64_t size,
                                 unsigned seed)
 {
 	static char commands[SCRIBBLES][80];
@@ -160,7 +176,8 @@ TEST_JUDGE_HELPER void scribble(const struct test_dir *dir, const char *format, 
 		arguments[count++] = commands[i];
 	}
 	arguments[count] = name;
-	assert_int_equal(run_in(dir, arguments), 0);
+	if (run_in(dir, arguments) != 0)
+		fail_msg("qemu-io ... %s failed: %s", name, complaint(dir));
 }
 
 /* What the judge makes of the image is the truth. */

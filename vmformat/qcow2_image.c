@@ -16,12 +16,11 @@
 
 /* ---- tables ---- */
 
-/* The L1 table's entries are not kept: the one that is needed lies in the host's cache. */
 static int read_l1(const struct qcow2_image *q, uint64_t index, uint64_t *ret_table)
 {
 	uint8_t raw[8];
 	uint64_t entry;
-	int r = file_read(&q->file, q->l1_offset + index * 8, raw, sizeof(raw));
+	int r = table_cache_read(q->tables, q->l1_offset + index * 8, raw, sizeof(raw));
 
 	if (r < 0)
 		return r;
@@ -38,33 +37,9 @@ int qcow2_image_read_slice(const struct qcow2_image *q, uint64_t number, uint8_t
 	if (r < 0)
 		return r;
 	if (table)
-		return file_read(&q->file, table + number % slices_per_table * q->slice_length, raw, q->slice_length);
+		return table_cache_read(q->tables, table + number % slices_per_table * q->slice_length, raw,
+		                        q->slice_length);
 	memset(raw, 0, q->slice_length);
-	return 0;
-}
-
-/* Two threads may read the same slice at the same time; both are right. */
-static int get_slice(struct qcow2_image *q, uint64_t number, uint8_t raw[QCOW2_SLICE])
-{
-	struct qcow2_slice *slot = &q->slices[number % QCOW2_CACHED_SLICES];
-	bool hit;
-	int r;
-
-	pthread_mutex_lock(&q->lock);
-	hit = slot->valid && slot->number == number;
-	if (hit)
-		memcpy(raw, slot->raw, q->slice_length);
-	pthread_mutex_unlock(&q->lock);
-	if (hit)
-		return 0;
-	r = qcow2_image_read_slice(q, number, raw);
-	if (r < 0)
-		return r;
-	pthread_mutex_lock(&q->lock);
-	slot->valid = true;
-	slot->number = number;
-	memcpy(slot->raw, raw, q->slice_length);
-	pthread_mutex_unlock(&q->lock);
 	return 0;
 }
 
@@ -231,7 +206,7 @@ static int qcow2_image_map(struct disk *disk, uint64_t offset, uint64_t length, 
 
 	if (q->raw_data)
 		return map_raw(disk, offset, length, ret_extent);
-	r = get_slice(q, offset / q->slice_span, raw);
+	r = qcow2_image_read_slice(q, offset / q->slice_span, raw);
 	if (r == 0)
 		r = qcow2_image_place(q, offset - offset % q->slice_span, raw, offset % q->slice_span / q->unit,
 		                      &place);
@@ -337,8 +312,7 @@ static void qcow2_image_close(struct disk *disk)
 	file_close(&q->file);
 	file_close(&q->data);
 	unpacker_pool_free(&q->unpackers);
-	pthread_mutex_destroy(&q->lock);
-	free(q->slices);
+	table_cache_free(q->tables);
 	free(q);
 	disk->private = NULL;
 }

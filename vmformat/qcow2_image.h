@@ -9,12 +9,12 @@
 #ifndef VITRINE_QCOW2_IMAGE_H
 #define VITRINE_QCOW2_IMAGE_H
 
-#include <pthread.h>
 #include <stdbool.h>
 
 #include "vmformat/bytes.h"
 #include "vmformat/disk.h"
 #include "vmformat/qcow2_layout.h"
+#include "vmformat/table_cache.h"
 #include "vmformat/unpacker.h"
 
 extern const struct disk_format qcow2_image_format;
@@ -22,13 +22,7 @@ extern const struct disk_format qcow2_image_format;
 /* L2 tables are read in slices of a page: with the usual clusters each says where 32 MiB are, and 256 of them stand for
  * 8 GiB, more than a guest works on at once, in 1 MiB of memory. A table of 512 bytes is one slice. */
 #define QCOW2_SLICE 4096u
-#define QCOW2_CACHED_SLICES 256u
-
-struct qcow2_slice {
-	bool valid;
-	uint64_t number;
-	uint8_t raw[QCOW2_SLICE];
-};
+#define QCOW2_CACHED_PAGES 256u
 
 struct qcow2_image {
 	struct file file;
@@ -43,8 +37,7 @@ struct qcow2_image {
 	uint64_t slice_span;   /* bytes of disk that a slice stands for */
 	uint64_t l1_offset;
 
-	pthread_mutex_t lock; /* guards slices; never held during I/O */
-	struct qcow2_slice *slices;
+	struct table_cache *tables; /* pages of file */
 	struct unpacker_pool unpackers;
 };
 
@@ -55,7 +48,7 @@ struct qcow2_place {
 	uint64_t entry; /* the L2 entry */
 };
 
-/* Reads a slice, past the cache. -ENODATA: the file was cut. -EIO: a table is damaged. */
+/* -ENODATA: the file was cut. -EIO: a table is damaged. */
 int qcow2_image_read_slice(const struct qcow2_image *q, uint64_t number, uint8_t raw[QCOW2_SLICE]);
 /* Unit `index` of the slice that begins at `start` of the disk. -EIO: the entry is damaged. */
 int qcow2_image_place(const struct qcow2_image *q, uint64_t start, const uint8_t *raw, uint64_t index,

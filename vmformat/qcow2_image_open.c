@@ -478,19 +478,23 @@ static int parse(struct opening *o)
 	return r == 0 ? open_data_file(o) : r;
 }
 
-static struct qcow2_image *new_image(void)
+static int read_tables(const void *context, uint64_t offset, void *buffer, size_t length)
+{
+	return file_read(context, offset, buffer, length);
+}
+
+static struct qcow2_image *new_image(uint64_t file_size)
 {
 	struct qcow2_image *q = calloc(1, sizeof(*q));
 
 	if (!q)
 		return NULL;
 	q->file = q->data = FILE_CLOSED;
-	q->slices = calloc(QCOW2_CACHED_SLICES, sizeof(*q->slices));
-	if (!q->slices) {
+	q->tables = table_cache_new(QCOW2_SLICE, QCOW2_CACHED_PAGES, read_tables, &q->file, file_size);
+	if (!q->tables) {
 		free(q);
 		return NULL;
 	}
-	pthread_mutex_init(&q->lock, NULL);
 	unpacker_pool_init(&q->unpackers);
 	return q;
 }
@@ -500,7 +504,7 @@ int qcow2_image_open(struct disk *disk, struct file *file, const struct files *f
 	struct opening o = { .file = file, .files = files, .disk = disk, .e = e };
 	int r;
 
-	o.q = disk->private = new_image();
+	o.q = disk->private = new_image(file->size);
 	if (!o.q)
 		return error_set(e, -ENOMEM, "%s: not enough memory", file->name);
 	r = parse(&o);

@@ -110,6 +110,9 @@ static void qcow2_chains_are_read_as_their_judge_reads_them(void **state)
 		{ "raw", "size=0", "compat=0.10", "compat=1.1" },
 		{ "vmdk", "subformat=streamOptimized", "compat=1.1,cluster_size=512", "compat=1.1,extended_l2=on" },
 		{ "vmdk", "subformat=monolithicFlat", "compat=1.1,extended_l2=on,cluster_size=16k", "cluster_size=2M" },
+		{ "vdi", "static=off", "compat=1.1", "compat=1.1,cluster_size=4k" },
+		{ "vpc", "subformat=dynamic,force_size=on", "compat=0.10", "compat=1.1" },
+		{ "vhdx", "subformat=dynamic", "compat=1.1,extended_l2=on", "compat=1.1" },
 		{ "qcow2", "compression_type=zstd", "compat=1.1,extended_l2=on", "compat=0.10,cluster_size=4k" },
 	};
 

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The header of an image that others made, and what it names: its backing file and its data file. */
-#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>

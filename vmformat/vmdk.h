@@ -2,9 +2,9 @@
 /*
  * Private to vmformat: VMDK (VMware, "Virtual Disk Format 5.0").
  *
- * vmdk_descriptor.c reads the text; vmdk_grains.c maps one extent of grains, whose tables vmdk_sparse.c, vmdk_cowd.c and
- * vmdk_sesparse.c read; vmdk.c puts extents together to a disk. Descriptor parsing and opening are done by one thread; vmdk_sparse_map() and vmdk_sparse_unpack() by
- * any, they share one struct vmdk_cache.
+ * vmdk_descriptor.c reads the text; vmdk_grains.c maps one extent of grains, whose tables vmdk_sparse.c, vmdk_cowd.c
+ * and vmdk_sesparse.c read; vmdk.c puts extents together to a disk. Descriptor parsing and opening are done by one
+ * thread; vmdk_sparse_map() and vmdk_sparse_unpack() by any, they share one struct vmdk_cache.
  */
 #ifndef VITRINE_VMDK_H
 #define VITRINE_VMDK_H
@@ -38,12 +38,12 @@ bool vmdk_find_whole(const struct file *file, const struct files *files, struct 
 #define VMDK_MAX_EXTENTS 2048u
 
 enum vmdk_access { VMDK_RW, VMDK_RDONLY, VMDK_NOACCESS };
+/* VMFS is FLAT under another name; VMFSSPARSE and SESPARSE are SPARSE, for their content tells them apart. */
 enum vmdk_type { VMDK_FLAT, VMDK_SPARSE, VMDK_ZERO };
 
 struct vmdk_extent_line {
 	enum vmdk_access access;
-	enum vmdk_type
-		type; /* VMFS is FLAT under another name; VMFSSPARSE and SESPARSE are SPARSE, told apart by content */
+	enum vmdk_type type;
 	uint64_t sectors; /* 1 or more; the sum over all lines is at most VMDK_MAX_CAPACITY */
 	uint64_t offset;  /* FLAT: sectors from the beginning of the file */
 	unsigned line;    /* 1-based */

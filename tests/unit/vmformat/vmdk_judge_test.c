@@ -135,7 +135,8 @@ static void check_esx(struct test_esx *t, const char *type, const char *extent_t
 	test_dir_write(&dir, "base.vmdk", text, strlen(text));
 	for (unsigned with_parent = 0; with_parent < 2; with_parent++) {
 		snprintf(text, sizeof(text),
-		         "# Disk DescriptorFile\nversion=1\nCID=00000002\nparentCID=%s\n%screateType=\"%s\"\n\n# Extent description\n"
+		         "# Disk DescriptorFile\nversion=1\nCID=00000002\nparentCID=%s\n%screateType=\"%s\"\n\n# "
+		         "Extent description\n"
 		         "RW %llu %s \"top-delta.vmdk\"\n\n# The Disk Data Base\n#DDB\n\n",
 		         with_parent ? "00000001" : "ffffffff", with_parent ? "parentFileNameHint=\"base.vmdk\"\n" : "",
 		         type, (unsigned long long)capacity, extent_type);

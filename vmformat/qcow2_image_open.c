@@ -418,16 +418,21 @@ static uint64_t missing_end(const struct opening *o, uint64_t start, const uint8
 	return place.host + length - optional > o->file->size && plausible(o, place.host) ? place.host + length : 0;
 }
 
-/* The same for all clusters of a slice. */
+/* The same for all clusters of a slice, by the first subcluster that is stored of each. */
 static uint64_t furthest_missing(const struct opening *o, uint64_t number, const uint8_t *raw)
 {
 	const struct qcow2_image *q = o->q;
 	uint64_t furthest = 0, start = number * q->slice_span, units = q->cluster / q->unit;
 
-	for (uint64_t c = 0; c < q->slice_length / q->entry_size && start + c * q->cluster < o->disk->capacity; c++)
-		if (be64_load(raw + c * q->entry_size))
-			for (uint64_t i = 0; i < units; i++)
-				furthest = MAX(furthest, missing_end(o, start, raw, c * units + i));
+	for (uint64_t c = 0; c < q->slice_length / q->entry_size && start + c * q->cluster < o->disk->capacity; c++) {
+		const uint8_t *entry = raw + c * q->entry_size;
+		uint32_t stored = q->extended ? be32_load(entry + 12) : 1;
+
+		if (be64_load(entry))
+			furthest =
+				MAX(furthest, missing_end(o, start, raw,
+			                                  c * units + (stored ? (unsigned)__builtin_ctz(stored) : 0)));
+	}
 	return furthest;
 }
 

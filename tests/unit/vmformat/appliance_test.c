@@ -17,6 +17,7 @@
 #include "test_vdi.h"
 #include "test_vhd.h"
 #include "test_vhdx.h"
+#include "test_vmdk.h"
 #include "vmformat/appliance.h"
 #include "vmformat/bytes.h"
 #include "vmformat/vmx.h"
@@ -202,6 +203,40 @@ static void bare_qcow2_becomes_a_machine_with_what_lies_below_it(void **state)
 	assert_string_equal(a->name, "debian 12");
 	assert_int_equal(drive(a, "ide0:0")->capacity, 2 * MEBIBYTE);
 	assert_int_equal(first_byte(a, "ide0:0"), 0x5b);
+	appliance_free(a);
+}
+
+/* As VMware leaves a machine with two snapshots, in a folder of its own below the .vmx. */
+static void vmx_with_snapshots_plays_its_present_state(void **state)
+{
+	static const char vmx[] = "config.version = \"8\"\nide0:0.present = \"TRUE\"\n"
+				  "ide0:0.fileName = \"disks/d-000002.vmdk\"\n";
+	static const char base[] = "# Disk DescriptorFile\nCID=00000001\nparentCID=ffffffff\n"
+				   "createType=\"monolithicFlat\"\nRW 2048 FLAT \"d-flat.vmdk\" 0\n";
+	struct test_memory *memory = *state;
+	struct appliance *a;
+
+	write_disk(memory, "disks/d-flat.vmdk", MEBIBYTE, 0, 0x5c);
+	test_memory_write(memory, "disks/d.vmdk", base, sizeof(base) - 1);
+	for (unsigned i = 1; i <= 2; i++) {
+		char name[32], text[200], parent[32] = "d.vmdk";
+		struct test_sparse t;
+
+		if (i == 2)
+			strcpy(parent, "d-000001.vmdk");
+		snprintf(name, sizeof(name), "disks/d-%06u.vmdk", i);
+		snprintf(text, sizeof(text),
+		         "# Disk DescriptorFile\nCID=%08x\nparentCID=%08x\nparentFileNameHint=\"%s\"\n"
+		         "RW 2048 SPARSE \"%s\"\n",
+		         i + 1, i, parent, name);
+		test_sparse_init(&t, 2048, 8, 0);
+		test_sparse_descriptor(&t, text);
+		test_memory_write(memory, name, t.bytes, t.size);
+		test_sparse_free(&t);
+	}
+	test_memory_write(memory, "a.vmx", vmx, sizeof(vmx) - 1);
+	a = open_ok(memory, "a.vmx");
+	assert_int_equal(first_byte(a, "ide0:0"), 0x5c);
 	appliance_free(a);
 }
 
@@ -837,6 +872,7 @@ int main(void)
 		IN_MEMORY(bare_disk_of_virtualbox_or_windows_becomes_a_machine),
 		IN_MEMORY(fixed_vhd_with_the_text_of_a_machine_stays_a_disk),
 		IN_MEMORY(bare_qcow2_becomes_a_machine_with_what_lies_below_it),
+		IN_MEMORY(vmx_with_snapshots_plays_its_present_state),
 		IN_MEMORY(iso_becomes_a_machine_that_boots_from_cd),
 		IN_MEMORY(content_tells_formats_not_the_name),
 		IN_MEMORY(empty_and_damaged_files_are_refused_in_words),

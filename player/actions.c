@@ -329,6 +329,21 @@ static void full_screen(GSimpleAction *action, GVariant *target, gpointer data)
 		gtk_window_fullscreen(GTK_WINDOW(w->window));
 }
 
+static void serial_console(GSimpleAction *action, GVariant *to_console, gpointer data)
+{
+	struct player_window *w = data;
+
+	(void)action;
+	console_turn(w->console, g_variant_get_boolean(to_console));
+}
+
+void actions_turned(struct player_window *w)
+{
+	GAction *action = g_action_map_lookup_action(G_ACTION_MAP(w->window), "serial-console");
+
+	g_simple_action_set_state(G_SIMPLE_ACTION(action), g_variant_new_boolean(console_is_shown(w->console)));
+}
+
 static void ctrl_alt_del(GSimpleAction *action, GVariant *target, gpointer data)
 {
 	static const unsigned chord[] = { KEY_LEFTCTRL, KEY_LEFTALT, KEY_DELETE };
@@ -450,6 +465,7 @@ static const GActionEntry entries[] = {
 	{ .name = "cd-eject", .activate = cd_eject, .parameter_type = "u" },
 	{ .name = "cd-eject-locked", .activate = cd_eject_locked, .parameter_type = "u" },
 	{ .name = "full-screen", .activate = full_screen },
+	{ .name = "serial-console", .state = "false", .change_state = serial_console },
 	{ .name = "ctrl-alt-del", .activate = ctrl_alt_del },
 	{ .name = "shut-down", .activate = shut_down },
 	{ .name = "power-off", .activate = power_off },
@@ -477,6 +493,7 @@ void actions_enable(struct player_window *w)
 	} states[] = {
 		{ "run-pause", w->view != VIEW_EMPTY && w->view != VIEW_STARTING },
 		{ "full-screen", w->full_screen || w->view == VIEW_STARTING || on },
+		{ "serial-console", on && console_has_spoken(w->console) },
 		{ "ctrl-alt-del", running },
 		{ "shut-down", running },
 		{ "power-off", on },

@@ -254,6 +254,21 @@ int core_client_position(struct core_client *c, unsigned x, unsigned y, int dz, 
 	return send_message(c, &m, MESSAGE_POINTER_ABSOLUTE, 0);
 }
 
+int core_client_serial(struct core_client *c, const uint8_t *data, size_t count)
+{
+	int r = 0;
+
+	while (count > 0 && r == 0) {
+		union message m = { .serial = { .port = 0, .count = (uint32_t)MIN(count, MESSAGE_CHUNK) } };
+
+		memcpy(m.serial.data, data, m.serial.count);
+		data += m.serial.count;
+		count -= m.serial.count;
+		r = send_message(c, &m, MESSAGE_SERIAL_INPUT, 0);
+	}
+	return r;
+}
+
 int core_client_answer(struct core_client *c, bool accept)
 {
 	union message m = { .answer = { .accept = accept } };

@@ -41,6 +41,8 @@ int core_client_key(struct core_client *c, unsigned code, bool down);
 int core_client_pointer(struct core_client *c, int dx, int dy, int dz, unsigned buttons);
 int core_client_position(struct core_client *c, unsigned x, unsigned y, int dz,
                          unsigned buttons); /* to POINTER_RANGE */
+/* Typed into the first serial port; what comes after a message that could not be sent is lost. */
+int core_client_serial(struct core_client *c, const uint8_t *data, size_t count);
 int core_client_answer(struct core_client *c, bool accept);
 /* path NULL: eject. text: why it could not be inserted. */
 int core_client_insert_cd(struct core_client *c, unsigned drive, const char *path, bool force, char text[MESSAGE_TEXT]);

@@ -135,12 +135,18 @@ static int take_listening(struct model *m, const union message *message)
 	return MODEL_PORTS;
 }
 
-/* The serial line and the debug console have no place in the window. */
-static int take_nothing(struct model *m, const union message *message)
+/* The other ports and the debug console have no place in the window. */
+static int take_serial(struct model *m, const union message *message)
 {
-	(void)m;
-	(void)message;
-	return 0;
+	const struct message_serial *s = &message->serial;
+
+	if (s->count > sizeof(m->said))
+		return -EPROTO;
+	if (s->port != 0)
+		return 0;
+	m->said_count = s->count;
+	memcpy(m->said, s->data, s->count);
+	return MODEL_SERIAL;
 }
 
 static const struct {
@@ -155,7 +161,7 @@ static const struct {
 	{ MESSAGE_NOTICE, take_notice },
 	{ MESSAGE_QUESTION, take_question },
 	{ MESSAGE_POINTER_MODE, take_pointer_mode },
-	{ MESSAGE_SERIAL_OUTPUT, take_nothing },
+	{ MESSAGE_SERIAL_OUTPUT, take_serial },
 	{ MESSAGE_LISTENING, take_listening },
 };
 

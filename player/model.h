@@ -40,6 +40,9 @@ struct model {
 	enum notice_level notice_level;
 	char notice[MESSAGE_TEXT];
 
+	uint32_t said_count; /* by the last message of the first serial port; cleaned of nothing */
+	uint8_t said[MESSAGE_CHUNK];
+
 	unsigned port_count; /* of this computer that lead into the machine */
 	struct nat_forward ports[NAT_MAX_FORWARDS];
 
@@ -58,6 +61,7 @@ enum model_change {
 	MODEL_QUESTION = 32,
 	MODEL_POINTER = 64,
 	MODEL_PORTS = 128,
+	MODEL_SERIAL = 256,
 };
 
 /* Returns the enum model_change bits that the message caused, or -EPROTO: the core is broken, *m is unchanged. */

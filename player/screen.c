@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "player/screen.h"
 
+#define BEHIND_MS \
+	250     /* between two frames of a screen behind the serial console: only whether it draws is of interest */
 #define DIM 0.6 /* of black over a paused screen: still to be read, plainly not running */
 
 struct screen_view {
@@ -16,6 +18,7 @@ struct screen_view {
 	/* A message was received whose pixels have not reached the window yet */
 	bool ready_owed;
 	GdkFrameClock *clock; /* not NULL: after-paint is connected */
+	guint behind;         /* a timer, for frames that are not painted */
 };
 
 static struct placement place(struct screen_view *v)
@@ -76,6 +79,15 @@ static void after_paint(GdkFrameClock *clock, gpointer data)
 	v->ready(v->context);
 }
 
+static gboolean frame_behind(gpointer data)
+{
+	struct screen_view *v = data;
+
+	v->behind = 0;
+	after_paint(NULL, v);
+	return G_SOURCE_REMOVE;
+}
+
 /* A window without a frame clock shows nothing: its core is told nothing, and so draws nothing, until it is shown
  * again. */
 static void realized(GtkWidget *area, gpointer data)
@@ -130,6 +142,9 @@ void screen_view_detach(struct screen_view *v)
 	v->pixels = NULL;
 	v->width = v->height = 0;
 	v->ready_owed = false;
+	if (v->behind != 0)
+		g_source_remove(v->behind);
+	v->behind = 0;
 }
 
 static void resize(struct screen_view *v, int width, int height)
@@ -148,6 +163,8 @@ static void resize(struct screen_view *v, int width, int height)
 void screen_view_update(struct screen_view *v, unsigned width, unsigned height, struct rectangle damage)
 {
 	v->ready_owed = true;
+	if (v->clock != NULL && !gtk_widget_get_mapped(v->area) && v->behind == 0)
+		v->behind = g_timeout_add(BEHIND_MS, frame_behind, v);
 	if ((int)width != v->width || (int)height != v->height) {
 		resize(v, (int)width, (int)height);
 		gtk_widget_queue_draw(v->area);

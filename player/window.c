@@ -99,8 +99,12 @@ static void show_message(struct player_window *w, const struct look *look)
 
 static void show_subtitle(struct player_window *w)
 {
-	gtk_header_bar_set_subtitle(w->header, input_has_pointer(w->input) ? "Press Ctrl+Alt to release the pointer"
-	                                                                   : looks[w->view].subtitle);
+	const char *subtitle = looks[w->view].subtitle;
+
+	if (w->view == VIEW_RUNNING && console_is_shown(w->console))
+		subtitle = "Running: serial console";
+	gtk_header_bar_set_subtitle(w->header,
+	                            input_has_pointer(w->input) ? "Press Ctrl+Alt to release the pointer" : subtitle);
 }
 
 static void show_title(struct player_window *w)
@@ -158,9 +162,11 @@ static void show_recent(struct player_window *w)
 
 static void focus_what_matters(struct player_window *w)
 {
+	GtkWidget *guest = console_is_shown(w->console) ? console_terminal(w->console) : w->area;
 	GtkWidget *const focus[VIEW_COUNT] = {
-		[VIEW_STARTING] = w->area,      [VIEW_RUNNING] = w->area,          [VIEW_PAUSED] = w->big_run,
-		[VIEW_OFF] = w->message_action, [VIEW_FAILED] = w->message_action, [VIEW_DIED] = w->message_action,
+		[VIEW_STARTING] = guest,           [VIEW_RUNNING] = guest,
+		[VIEW_PAUSED] = w->big_run,        [VIEW_OFF] = w->message_action,
+		[VIEW_FAILED] = w->message_action, [VIEW_DIED] = w->message_action,
 	};
 
 	if (focus[w->view] != NULL)
@@ -184,6 +190,7 @@ static void show(struct player_window *w)
 	w->view = view;
 	w->ran = w->ran || screen;
 	input_set_client(w->input, view == VIEW_RUNNING ? w->client : NULL);
+	console_set_client(w->console, view == VIEW_RUNNING ? w->client : NULL);
 	if (w->sound != NULL)
 		sound_set_running(w->sound, view == VIEW_RUNNING);
 	screen_view_dim(w->screen, view == VIEW_PAUSED);
@@ -232,8 +239,8 @@ static GdkRectangle work_area(struct player_window *w)
 static bool fits_guest(const struct player_window *w)
 {
 	return w->fitted_width != 0 &&
-	       (w->fit_pending || (w->fitted_width == gtk_widget_get_allocated_width(w->area) &&
-	                           w->fitted_height == gtk_widget_get_allocated_height(w->area)));
+	       (w->fit_pending || (w->fitted_width == gtk_widget_get_allocated_width(GTK_WIDGET(w->guest)) &&
+	                           w->fitted_height == gtk_widget_get_allocated_height(GTK_WIDGET(w->guest))));
 }
 
 static int bar_height(struct player_window *w)
@@ -255,11 +262,11 @@ static void take_fitted_size(struct player_window *w)
 	gtk_window_resize(GTK_WINDOW(w->window), w->fitted_width, w->fitted_height + bar_height(w));
 }
 
-static void area_allocated(GtkWidget *area, GdkRectangle *allocation, gpointer data)
+static void guest_allocated(GtkWidget *guest, GdkRectangle *allocation, gpointer data)
 {
 	struct player_window *w = data;
 
-	(void)area;
+	(void)guest;
 	if (allocation->width == w->fitted_width && allocation->height == w->fitted_height)
 		w->fit_pending = false;
 }
@@ -360,6 +367,33 @@ static void state_changed(struct player_window *w, const struct model *m)
 		player_window_hush(w);
 }
 
+static void console_was_turned(void *context, bool by_itself)
+{
+	struct player_window *w = context;
+	bool busy = gtk_widget_get_visible(w->info) && w->info_about != INFO_ACTION;
+
+	input_release(w->input);
+	actions_turned(w);
+	show_subtitle(w);
+	if (w->view == VIEW_RUNNING)
+		focus_what_matters(w);
+	if (console_is_shown(w->console) && by_itself && !busy)
+		player_window_say(w, INFO_CONSOLE, GTK_MESSAGE_INFO,
+		                  "The machine draws nothing on its screen. This is its serial console.",
+		                  "Show _Screen", "win.serial-console");
+	else if (w->info_about == INFO_CONSOLE)
+		player_window_hush(w);
+}
+
+static void take_serial(struct player_window *w, const struct model *m)
+{
+	bool first = !console_has_spoken(w->console);
+
+	console_output(w->console, m->said, m->said_count);
+	if (first)
+		actions_enable(w);
+}
+
 static bool any_cd_locked(const struct model *m)
 {
 	bool locked = false;
@@ -378,9 +412,12 @@ static void changed(void *context, int changes)
 		if (changes & MODEL_MACHINE)
 			fit_guest(w, (int)m->width, (int)m->height);
 		screen_view_update(w->screen, m->width, m->height, m->damage);
+		console_see_screen(w->console, m, core_client_pixels(w->client));
 		if (changes == MODEL_SCREEN)
 			return; /* sixty times a second */
 	}
+	if (changes & MODEL_SERIAL)
+		take_serial(w, m);
 	if (changes & MODEL_STATE)
 		state_changed(w, m);
 	if (changes & MODEL_POINTER)
@@ -422,6 +459,7 @@ static void let_go(struct player_window *w)
 {
 	close_dialog(w);
 	input_set_client(w->input, NULL);
+	console_set_client(w->console, NULL);
 	input_set_absolute(w->input, false);
 	screen_view_detach(w->screen);
 	g_clear_pointer(&w->sound, sound_free);
@@ -440,6 +478,7 @@ void player_window_start(struct player_window *w)
 	w->notice_count = 0;
 	w->failure[0] = '\0';
 	w->ran = false;
+	console_start(w->console);
 	if (path == NULL)
 		g_strlcpy(w->failure, "Only a file on this computer can be played: copy the appliance here first.",
 		          sizeof(w->failure));
@@ -635,6 +674,7 @@ static void find_widgets(struct player_window *w, GtkBuilder *builder)
 		{ "window", &w->window },
 		{ "header", &w->header },
 		{ "stack", &w->stack },
+		{ "guest", &w->guest },
 		{ "screen", &w->area },
 		{ "run", &w->run },
 		{ "run_icon", &w->run_icon },
@@ -680,7 +720,7 @@ static void connect_signals(struct player_window *w)
 	g_signal_connect(w->window, "window-state-event", G_CALLBACK(window_state), w);
 	g_signal_connect(w->window, "notify::is-active", G_CALLBACK(focus_changed), w);
 	g_signal_connect(w->window, "drag-data-received", G_CALLBACK(drag_data), w);
-	g_signal_connect(w->area, "size-allocate", G_CALLBACK(area_allocated), w);
+	g_signal_connect(w->guest, "size-allocate", G_CALLBACK(guest_allocated), w);
 	g_signal_connect(w->info, "response", G_CALLBACK(info_response), w);
 	g_signal_connect_object(gtk_recent_manager_get_default(), "changed", G_CALLBACK(recent_changed), w->window,
 	                        G_CONNECT_SWAPPED);
@@ -709,6 +749,7 @@ struct player_window *player_window_new(GtkApplication *application, GFile *appl
 	g_object_set_data_full(G_OBJECT(w->window), WINDOW_KEY, w, free_window);
 	connect_signals(w);
 	w->screen = screen_view_new(GTK_DRAWING_AREA(w->area), screen_ready, w);
+	w->console = console_new(GTK_WINDOW(w->window), w->guest, w->area, console_was_turned, w);
 	w->input = input_new(GTK_WINDOW(w->window), w->area, &input_listener, w);
 	gtk_application_window_set_help_overlay(
 		w->window, GTK_SHORTCUTS_WINDOW(gtk_builder_get_object(shortcuts, "help_overlay")));

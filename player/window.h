@@ -8,6 +8,7 @@
 
 #include <gtk/gtk.h>
 
+#include "player/console.h"
 #include "player/core_client.h"
 #include "player/input.h"
 #include "player/screen.h"
@@ -17,19 +18,20 @@
 enum view { VIEW_EMPTY, VIEW_STARTING, VIEW_RUNNING, VIEW_PAUSED, VIEW_OFF, VIEW_FAILED, VIEW_DIED, VIEW_COUNT };
 
 /* What the info bar is about: decides what may replace it, and when it goes by itself. */
-enum info_about { INFO_ACTION, INFO_NOTICES, INFO_STATE, INFO_LOCKED_CD };
+enum info_about { INFO_ACTION, INFO_CONSOLE, INFO_NOTICES, INFO_STATE, INFO_LOCKED_CD };
 
 struct player_window {
 	/* made once */
 	GtkApplicationWindow *window;
 	GtkHeaderBar *header;
-	GtkStack *stack;
+	GtkStack *stack, *guest; /* the guest's: its screen and its serial console */
 	GtkWidget *area, *run, *big_run, *cd, *menu, *info, *info_action, *spinner, *hint, *recent, *message_action,
 		*message_other;
 	GtkImage *run_icon, *message_icon;
 	GtkLabel *run_label, *cd_label, *info_label, *message_title, *message_text;
 	GMenu *cd_menu, *port_menu;
 	struct screen_view *screen;
+	struct console *console;
 	struct input *input;
 
 	/* what is played; appliance NULL: the empty window */
@@ -76,6 +78,7 @@ const struct model *player_window_model(const struct player_window *w); /* NULL:
 /* actions.c */
 void actions_add(struct player_window *w);
 void actions_enable(struct player_window *w); /* by what is shown */
+void actions_turned(struct player_window *w); /* the console was, by whomever */
 void actions_ask(struct player_window *w);    /* the core's question */
 void actions_ask_close(struct player_window *w);
 void actions_drop(struct player_window *w, GFile *file);

@@ -12,6 +12,10 @@
  *   trouble TEXT    pauses itself with this sentence
  *   beep            a tone in the sound ring
  *   absolute        the guest has a tablet
+ *   still           its screen does not change by itself
+ *   redraw N        but is drawn once more after N seconds
+ *   serial TEXT     said on its first serial port after one second (\e \r \n); what is typed there comes back, as of a shell
+ *   flood           then says much more than anybody can read
  *   mouse           after one second it has a mouse only
  *   off  die  leave  garbage  nonsense  deaf  resize W H     what it does after one second: goes off, is killed by
  *                   a signal, ends with code 3, sends random bytes, sends a well-formed message that makes no sense,
@@ -43,9 +47,9 @@
 
 struct script {
 	char log[256], notice[MESSAGE_TEXT], warning[MESSAGE_TEXT], question[MESSAGE_TEXT], fail[MESSAGE_TEXT],
-		trouble[MESSAGE_TEXT];
-	unsigned width, height, cds, late_width, late_height;
-	bool locked, beep, absolute, mouse, off, die, leave, garbage, nonsense, deaf;
+		trouble[MESSAGE_TEXT], serial[MESSAGE_CHUNK];
+	unsigned width, height, cds, late_width, late_height, redraw;
+	bool still, flood, locked, beep, absolute, mouse, off, die, leave, garbage, nonsense, deaf;
 };
 
 struct fake {
@@ -75,6 +79,7 @@ static void take_line(struct script *s, char *line)
 		{ "question ", s->question, sizeof(s->question) },
 		{ "fail ", s->fail, sizeof(s->fail) },
 		{ "trouble ", s->trouble, sizeof(s->trouble) },
+		{ "serial ", s->serial, sizeof(s->serial) },
 	};
 	const struct {
 		const char *word;
@@ -83,7 +88,7 @@ static void take_line(struct script *s, char *line)
 		{ "locked", &s->locked },     { "beep", &s->beep },   { "off", &s->off },
 		{ "die", &s->die },           { "leave", &s->leave }, { "garbage", &s->garbage },
 		{ "nonsense", &s->nonsense }, { "deaf", &s->deaf },   { "absolute", &s->absolute },
-		{ "mouse", &s->mouse },
+		{ "mouse", &s->mouse },       { "still", &s->still }, { "flood", &s->flood },
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -95,6 +100,7 @@ static void take_line(struct script *s, char *line)
 	sscanf(line, "size %u %u", &s->width, &s->height);
 	sscanf(line, "resize %u %u", &s->late_width, &s->late_height);
 	sscanf(line, "cds %u", &s->cds);
+	sscanf(line, "redraw %u", &s->redraw);
 }
 
 static void read_script(struct script *s, int fd)
@@ -151,6 +157,42 @@ static void say_pointer_mode(struct fake *f, bool absolute)
 	union message m = { .pointer_mode = { .absolute = absolute } };
 
 	say(f, &m, MESSAGE_POINTER_MODE);
+}
+
+static void say_serial(struct fake *f, const void *data, size_t count)
+{
+	union message m = { .serial = { .port = 0, .count = (uint32_t)count } };
+
+	memcpy(m.serial.data, data, count);
+	say(f, &m, MESSAGE_SERIAL_OUTPUT);
+}
+
+static void say_scripted_serial(struct fake *f)
+{
+	char text[MESSAGE_CHUNK];
+	size_t used = 0;
+
+	for (const char *p = f->script.serial; *p; p++) {
+		char c = *p;
+
+		if (c == '\\' && p[1])
+			c = *++p == 'e' ? '\033' : *p == 'r' ? '\r' : '\n';
+		text[used++] = c;
+	}
+	if (used != 0)
+		say_serial(f, text, used);
+}
+
+/* Lines of letters, 16 messages at each tick: 2 MB/s. */
+static void flood(struct fake *f)
+{
+	uint8_t line[MESSAGE_CHUNK];
+
+	for (unsigned i = 0; i < 16; i++) {
+		for (size_t k = 0; k < sizeof(line); k++)
+			line[k] = k % 64 == 63 ? '\n' : (uint8_t)('a' + (k + i + f->frame) % 26);
+		say_serial(f, line, sizeof(line));
+	}
 }
 
 static void say_damage(struct fake *f, unsigned x, unsigned y, unsigned dx, unsigned dy)
@@ -280,6 +322,14 @@ static void take(struct fake *f, const union message *m)
 		draw_pointer(f, m->pointer_absolute.buttons);
 		say_damage(f, 0, 0, f->script.width, f->script.height);
 		break;
+	case MESSAGE_SERIAL_INPUT:
+		fprintf(f->log, "typed");
+		for (uint32_t i = 0; i < m->serial.count; i++)
+			fprintf(f->log, m->serial.data[i] > 32 && m->serial.data[i] < 127 ? " %c" : " %02x",
+			        m->serial.data[i]);
+		fprintf(f->log, "\n");
+		say_serial(f, m->serial.data, m->serial.count);
+		break;
 	case MESSAGE_CD_INSERT:
 		take_cd(f, &m->cd_insert);
 		break;
@@ -333,6 +383,7 @@ static void do_late_things(struct fake *f)
 	const struct script *s = &f->script;
 
 	f->late_done = true;
+	say_scripted_serial(f);
 	if (s->off) {
 		say_state(f, STATE_OFF, OFF_GUEST, "");
 		exit(0);
@@ -392,7 +443,13 @@ static void play(struct fake *f)
 		next = elapsed_ms(f) + FRAME_MS;
 		if (now > 1000 && !f->late_done)
 			do_late_things(f);
-		if (f->running && f->ready)
+		if (f->script.redraw && now > f->script.redraw * 1000L) {
+			f->script.redraw = 0;
+			draw_ground(f);
+		}
+		if (f->script.flood && f->late_done && f->running)
+			flood(f);
+		if (f->running && f->ready && !f->script.still)
 			draw_frame(f);
 		if (f->running && f->script.beep)
 			beep(f);

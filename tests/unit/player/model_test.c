@@ -48,6 +48,22 @@ static void a_normal_start_is_shown(void **state)
 	assert_int_equal(m.damage.height, 3);
 }
 
+static void the_first_serial_port_is_heard_and_no_other(void **state)
+{
+	struct model m = running(0);
+	union message said = { .serial = { .port = 0, .count = 3, .data = "\033ab" } };
+
+	(void)state;
+	assert_int_equal(tell(&m, MESSAGE_SERIAL_OUTPUT, said), MODEL_SERIAL);
+	assert_int_equal(m.said_count, 3);
+	assert_memory_equal(m.said, "\033ab", 3);
+	said.serial.port = 1;
+	assert_int_equal(tell(&m, MESSAGE_SERIAL_OUTPUT, said), 0);
+	said.serial.port = 0;
+	said.serial.count = MESSAGE_CHUNK + 1;
+	assert_int_equal(tell(&m, MESSAGE_SERIAL_OUTPUT, said), -EPROTO);
+}
+
 static void a_core_that_does_not_greet_is_broken(void **state)
 {
 	struct model m = { 0 };
@@ -317,6 +333,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_normal_start_is_shown),
+		cmocka_unit_test(the_first_serial_port_is_heard_and_no_other),
 		cmocka_unit_test(a_core_that_does_not_greet_is_broken),
 		cmocka_unit_test(a_start_may_fail_before_the_greeting),
 		cmocka_unit_test(greeting_and_description_come_once),

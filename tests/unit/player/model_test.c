@@ -151,7 +151,6 @@ static void messages_that_are_not_for_a_player_are_refused(void **state)
 	assert_int_equal(tell(&m, MESSAGE_OUTPUT, (union message){ 0 }), -EPROTO);
 	assert_int_equal(tell(&m, MESSAGE_KEY, (union message){ 0 }), -EPROTO);
 	assert_int_equal(tell(&m, 0, (union message){ 0 }), -EPROTO);
-	assert_int_equal(tell(&m, MESSAGE_SERIAL_OUTPUT, (union message){ 0 }), 0);
 }
 
 static void texts_lose_control_and_direction_marks(void **state)

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "vmformat/bytes.h"
+#include "vmformat/deployment.h"
 #include "vmformat/ova.h"
 #include "vmformat/ovf.h"
 #include "vmformat/vhd.h"
@@ -67,6 +68,11 @@ static void free_description(struct appliance *a)
 	}
 	for (unsigned i = 0; i < a->serial_count; i++)
 		free(a->serials[i].backing);
+	for (unsigned i = 0; i < a->setting_count; i++) {
+		free(a->settings[i].key);
+		free(a->settings[i].value);
+	}
+	free(a->settings);
 	for (unsigned i = 0; i < a->remark_count; i++) {
 		free(a->remarks[i].subject);
 		free(a->remarks[i].text);
@@ -79,6 +85,7 @@ void appliance_free(struct appliance *a)
 	if (!a)
 		return;
 	free_description(a);
+	deployment_free(a->deployment);
 	if (a->container_free)
 		a->container_free(a->container);
 	file_close(&a->source);
@@ -230,6 +237,28 @@ struct appliance_serial *appliance_add_serial(struct appliance *a, unsigned numb
 		return NULL;
 	a->serial_count++;
 	return serial;
+}
+
+int appliance_add_setting(struct appliance *a, const char *key, const char *value)
+{
+	struct appliance_setting *grown, s;
+
+	if (a->setting_count == APPLIANCE_MAX_SETTINGS) {
+		refuse_more(a, "vitrine.property", APPLIANCE_MAX_SETTINGS);
+		return 0;
+	}
+	grown = reallocarray(a->settings, a->setting_count + 1, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	a->settings = grown;
+	s = (struct appliance_setting){ strdup(key), strdup(value) };
+	if (!s.key || !s.value) {
+		free(s.key);
+		free(s.value);
+		return -ENOMEM;
+	}
+	grown[a->setting_count++] = s;
+	return 0;
 }
 
 void appliance_drive_name(const struct appliance_drive *drive, char ret_name[32])
@@ -432,6 +461,7 @@ int appliance_open(struct file *source, const struct files *files, struct applia
 /* What the text does not carry: how names resolve, and what the file that was opened was. */
 static void keep_private(struct appliance *to, const struct appliance *from)
 {
+	to->deployment = from->deployment;
 	to->outer = from->outer;
 	to->inner = from->inner;
 	to->container = from->container;

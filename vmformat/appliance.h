@@ -21,7 +21,8 @@
 #define APPLIANCE_MAX_DRIVES 256     /* 4 x 64 on pvscsi */
 #define APPLIANCE_MAX_NICS 36        /* VirtualBox with ICH9 */
 #define APPLIANCE_MAX_SERIALS 32
-#define APPLIANCE_MAX_FORWARDS 16 /* more ports than any appliance's documentation asks to open */
+#define APPLIANCE_MAX_FORWARDS 16   /* more ports than any appliance's documentation asks to open */
+#define APPLIANCE_MAX_SETTINGS 1024 /* as many as an OVF has properties */
 #define APPLIANCE_MAX_CPUS 768
 #define APPLIANCE_NO_TIME INT64_MIN
 #define APPLIANCE_MAX_REMARKS 1024 /* a hostile text cannot make us keep more */
@@ -97,6 +98,11 @@ struct appliance_serial {
 	char *backing;   /* what the text asked for ("file:/tmp/x", "pipe:..."): reported, never honoured unasked */
 };
 
+/* vitrine.property.KEY: the user's value for one of the properties of an OVF. */
+struct appliance_setting {
+	char *key, *value;
+};
+
 /* One line for the user: declared but not honoured, assumed, or chosen ("plays the first of 3 machines"). */
 struct appliance_remark {
 	unsigned line; /* in the text, 1-based; 0: none */
@@ -128,8 +134,11 @@ struct appliance {
 	struct appliance_nic nics[APPLIANCE_MAX_NICS];
 	struct appliance_serial serials[APPLIANCE_MAX_SERIALS];
 	struct appliance_forward forwards[APPLIANCE_MAX_FORWARDS];
+	struct appliance_setting *settings;
 	struct appliance_remark *remarks;
-	unsigned controller_count, drive_count, nic_count, serial_count, forward_count, remark_count;
+	unsigned controller_count, drive_count, nic_count, serial_count, forward_count, setting_count, remark_count;
+
+	struct deployment *deployment; /* what an OVF says beside the hardware (deployment.h); NULL: it is none */
 
 	/* Private to vmformat: the container that names are resolved in. */
 	const struct files *outer; /* borrowed: the caller's */
@@ -190,6 +199,9 @@ struct appliance *appliance_new(void); /* defaults: 1 CPU, 256 MiB, BIOS; NULL: 
 
 /* Replaces *field by a copy of text; -ENOMEM. */
 int appliance_set_text(char **field, const char *text);
+
+/* -ENOMEM; beyond APPLIANCE_MAX_SETTINGS a remark says so. */
+int appliance_add_setting(struct appliance *a, const char *key, const char *value);
 
 /* Adds and returns an element with defaults, or NULL when the limit is reached (a remark says so, once). */
 struct appliance_controller *appliance_add_controller(struct appliance *a, enum appliance_bus bus, unsigned number,

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "vmformat/bytes.h"
+#include "vmformat/deployment.h"
 #include "vmformat/vmx.h"
 #include "vmformat/vmx_fields.h"
 #include "vmformat/vmx_text.h"
@@ -167,6 +168,34 @@ static void put_forwards(struct writer *w, const struct appliance *a)
 	}
 }
 
+/* Could be the rest of a key of a .vmx, behind "vitrine.property." */
+static bool is_key(const char *key)
+{
+	for (const char *p = key; *p; p++)
+		if (*p <= ' ' || *p >= 0x7f || strchr("=\"#", *p))
+			return false;
+	return strlen(key) + strlen("vitrine.property.") <= VMX_MAX_KEY;
+}
+
+/* What the guest asks for, ready to be changed. A password is left out: this text may be shown to others. */
+static void put_properties(struct writer *w, const struct appliance *a)
+{
+	const struct deployment *d = a->deployment;
+
+	for (unsigned i = 0; i < a->setting_count; i++)
+		put(w, a->settings[i].value, "vitrine.property.%s", a->settings[i].key);
+	if (!deployment_wants_disc(a))
+		return;
+	fputs("\n# The guest reads these properties from a CD (its OVF environment). Take the # away to give one "
+	      "another "
+	      "value:\n",
+	      w->out);
+	for (unsigned i = 0; i < d->property_count; i++)
+		if (is_key(d->properties[i].key))
+			put(w, d->properties[i].secret ? "" : d->properties[i].value, "# vitrine.property.%s",
+			    d->properties[i].key);
+}
+
 static void put_serials(struct writer *w, const struct appliance *a)
 {
 	for (unsigned i = 0; i < a->serial_count; i++) {
@@ -209,8 +238,8 @@ static void put_remarks(struct writer *w, const struct appliance *a)
 int appliance_to_vmx(const struct appliance *a, char **ret_text, struct error *e)
 {
 	static void (*const parts[])(struct writer *, const struct appliance *) = {
-		put_head,     put_controllers, put_drives,        put_nics,
-		put_forwards, put_serials,     put_sound_and_usb, put_remarks,
+		put_head,    put_controllers,   put_drives,     put_nics,    put_forwards,
+		put_serials, put_sound_and_usb, put_properties, put_remarks,
 	};
 	char *text = NULL;
 	size_t length;

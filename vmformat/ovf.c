@@ -352,9 +352,10 @@ static int settle_cores(struct ovf *o)
 
 static int describe(struct ovf *o, xmlDoc *doc)
 {
-	static int (*const parts[])(
-		struct ovf *) = { choose_system,  choose_hardware,  read_sections,  ovf_read_references, read_names,
-		                  ovf_read_guest, ovf_read_machine, ovf_read_items, ovf_read_settings,   settle_cores };
+	static int (*const parts[])(struct ovf *) = { choose_system,       choose_hardware, read_sections,
+		                                      ovf_read_references, read_names,      ovf_read_guest,
+		                                      ovf_read_machine,    ovf_read_items,  ovf_read_settings,
+		                                      ovf_read_products,   settle_cores };
 	int r = find_envelope(o, doc);
 
 	if (!r)

@@ -148,7 +148,8 @@ int ovf_read_settings(struct ovf *o); /* ovf_config.c: vmw:Config and vmw:ExtraC
 void ovf_read_item_settings(struct ovf *o, const xmlNode *item, int *pci_slot);
 /* A value as the .vmx key of that name has it; a remark if it is none. */
 int ovf_set_machine_field(struct ovf *o, const xmlNode *node, const char *key, const char *value);
-int ovf_read_guest(struct ovf *o); /* ovf_guest.c: OperatingSystemSection */
+int ovf_read_guest(struct ovf *o);    /* ovf_guest.c: OperatingSystemSection */
+int ovf_read_products(struct ovf *o); /* ovf_product.c: into a->deployment */
 
 /* As ovf_open(), without looking for a manifest. */
 int ovf_read(struct appliance *a, const struct file *source, const struct files *files, struct error *e);

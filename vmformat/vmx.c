@@ -430,6 +430,26 @@ static int read_forwards(struct reader *r)
 	return 0;
 }
 
+#define PROPERTY "vitrine.property."
+
+/* In the order of their names. Of two that are equal the last one counts, as of all keys. */
+static int read_properties(struct reader *r)
+{
+	const size_t length = strlen(PROPERTY);
+	int result = 0;
+
+	for (size_t i = 0; i < r->vmx->count && !result; i++) {
+		const struct vmx_entry *entry = r->vmx->sorted[i];
+
+		if (strncasecmp(entry->key, PROPERTY, length) || !entry->key[length] ||
+		    vmx_find(r->vmx, entry->key) != entry)
+			continue;
+		r->seen[entry - r->vmx->entries] = true;
+		result = appliance_add_setting(r->a, entry->key + length, entry->value);
+	}
+	return result;
+}
+
 static int read_serials(struct reader *r)
 {
 	char device[KEY_SIZE];
@@ -589,7 +609,7 @@ int vmx_to_appliance(const struct vmx_file *vmx, struct appliance *a, struct err
 {
 	static int (*const parts[])(struct reader *) = { read_machine,  read_sound_and_usb, read_controllers,
 		                                         read_floppies, read_nics,          read_serials,
-		                                         read_forwards };
+		                                         read_forwards, read_properties };
 	const char *guest_os = vmx_get(vmx, "guestOS");
 	struct reader r = { .vmx = vmx, .a = a, .defaults = vmx_guest_defaults(guest_os ? guest_os : "") };
 	int result = 0;

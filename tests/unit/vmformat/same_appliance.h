@@ -77,6 +77,11 @@ static inline const char *different_elements(const struct appliance *x, const st
 		DIFFERS(x->serials[i].number, y->serials[i].number);
 		TEXT_DIFFERS(x->serials[i].backing, y->serials[i].backing);
 	}
+	DIFFERS(x->setting_count, y->setting_count);
+	for (unsigned i = 0; i < x->setting_count && !difference; i++) {
+		TEXT_DIFFERS(x->settings[i].key, y->settings[i].key);
+		TEXT_DIFFERS(x->settings[i].value, y->settings[i].value);
+	}
 	return difference ? difference : different_forwards(x, y);
 }
 

@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT */
+/* What the package says beside the hardware: EulaSection, ProductSection and ovf:transport (DSP0243 1.1, sections 9.5, 9.9, 11). */
+#include "vmformat/ovf_private.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "vmformat/deployment.h"
+
+/* ProductSections of one machine and its collections: vCenter has 20; all are walked for each configuration's value. */
+#define MAX_PRODUCTS 256u
+/* Value elements of a property: one per configuration, of which real texts have up to 15. */
+#define MAX_VALUES 256u
+#define MAX_BUNDLES 64u     /* of translations */
+#define MAX_MESSAGES 65536u /* in all bundles that are looked through, for one text */
+
+static bool is_true(const char *text)
+{
+	return text && (!strcasecmp(text, "true") || !strcmp(text, "1"));
+}
+
+/* ---- texts that stand elsewhere ---- */
+
+/* The message of that id in the English bundle, else in the first that has it (DSP0243 section 10). */
+static const char *find_message(struct ovf *o, const char *id)
+{
+	unsigned bundles = 0, messages = 0;
+	const xmlNode *best = NULL;
+	bool best_english = false;
+
+	if (strlen(id) > OVF_MAX_ID)
+		return "";
+	for (const xmlNode *b = ovf_child(o->envelope, "Strings"); b && bundles++ < MAX_BUNDLES;
+	     b = ovf_next(b, "Strings")) {
+		const char *language = ovf_attribute(o, b, "lang");
+		bool english = language && !strncasecmp(language, "en", 2);
+
+		for (const xmlNode *m = ovf_child(b, "Msg"); m && messages++ < MAX_MESSAGES; m = ovf_next(m, "Msg"))
+			if (ovf_attribute_is(m, "msgid", id) && (!best || (english && !best_english))) {
+				best = m;
+				best_english = english;
+				break;
+			}
+	}
+	return ovf_text(o, best);
+}
+
+/* What the element says itself is the text for who reads no other language; without it, its message. */
+static const char *localised(struct ovf *o, const xmlNode *node)
+{
+	const char *text = ovf_text(o, node), *id = ovf_attribute(o, node, "msgid");
+
+	return *text || !id ? text : find_message(o, id);
+}
+
+/* ---- licence agreements ---- */
+
+#define BETWEEN "\n\n----------------------------------------\n\n"
+
+/* Line ends of all systems become one; other control characters a blank. */
+static void append_clean(FILE *out, const char *text)
+{
+	for (; *text; text++) {
+		if (*text == '\r')
+			fputc('\n', out);
+		else if ((unsigned char)*text >= 0x20 || *text == '\t' || *text == '\n')
+			fputc(*text == 0x7f ? ' ' : *text, out);
+		else
+			fputc(' ', out);
+		if (*text == '\r' && text[1] == '\n')
+			text++;
+	}
+}
+
+static unsigned append_licenses(struct ovf *o, const xmlNode *parent, FILE *out, unsigned count)
+{
+	for (const xmlNode *n = ovf_child_section(parent, "EulaSection"); n && count < MAX_PRODUCTS;
+	     n = ovf_next_section(n, "EulaSection")) {
+		const char *text = localised(o, ovf_child(n, "License"));
+
+		if (!*text || ftell(out) > (long)DEPLOYMENT_MAX_LICENSE)
+			continue;
+		if (count++)
+			fputs(BETWEEN, out);
+		append_clean(out, text);
+	}
+	return count;
+}
+
+/* At a character, with a word about what is missing. */
+static void cut(struct ovf *o, char *text)
+{
+	static const char rest[] = "\n\n[This is not all: the appliance's own text says more.]";
+	size_t at = DEPLOYMENT_MAX_LICENSE - sizeof(rest);
+
+	if (strlen(text) < DEPLOYMENT_MAX_LICENSE)
+		return;
+	while (at && ((unsigned char)text[at] & 0xc0) == 0x80)
+		at--;
+	strcpy(text + at, rest);
+	ovf_remark(o, o->system, "EulaSection", "The licence agreement is shown up to its first %u KB.",
+	           DEPLOYMENT_MAX_LICENSE >> 10);
+}
+
+/* The package's own first, then those of the collections that the machine is in, then the machine's. */
+static int read_licenses(struct ovf *o, struct deployment *d, xmlNode *const *path, unsigned depth)
+{
+	unsigned count = 0;
+	size_t length;
+	char *text = NULL;
+	FILE *out = open_memstream(&text, &length);
+
+	if (!out)
+		return -ENOMEM;
+	for (unsigned i = depth; i-- > 0;)
+		count = append_licenses(o, path[i], out, count);
+	if (fclose(out)) {
+		free(text);
+		return -ENOMEM;
+	}
+	cut(o, text);
+	free(d->license);
+	d->license = text;
+	return 0;
+}
+
+/* ---- properties ---- */
+
+/* The value of the chosen configuration, else the default one: an attribute, or the first Value that names none. */
+static const char *default_value(struct ovf *o, const xmlNode *property)
+{
+	const char *value = ovf_attribute(o, property, "value"), *chosen = NULL;
+	unsigned count = 0;
+
+	for (const xmlNode *n = ovf_child(property, "Value"); n && count++ < MAX_VALUES; n = ovf_next(n, "Value")) {
+		const char *configuration = ovf_attribute(o, n, "configuration"), *text = ovf_attribute(o, n, "value");
+
+		if (!configuration || !*configuration)
+			value = value ? value : text;
+		else if (o->configuration && !strcmp(configuration, o->configuration) && !chosen)
+			chosen = text;
+	}
+	return chosen ? chosen : value ? value : "";
+}
+
+static bool is_secret(struct ovf *o, const xmlNode *property)
+{
+	const char *qualifiers = ovf_attribute(o, property, "qualifiers");
+
+	return is_true(ovf_attribute(o, property, "password")) || (qualifiers && strcasestr(qualifiers, "password"));
+}
+
+static int add_property(struct ovf *o, struct deployment *d, const xmlNode *section, const xmlNode *property,
+                        bool *ret_full)
+{
+	const char *class = ovf_attribute(o, section, "class"), *instance = ovf_attribute(o, section, "instance");
+	const char *key = ovf_attribute(o, property, "key");
+	struct deployment_property p = { .value = (char *)default_value(o, property),
+		                         .user = is_true(ovf_attribute(o, property, "userConfigurable")),
+		                         .secret = is_secret(o, property) };
+	int r;
+
+	class = class ? class : "";
+	instance = instance ? instance : "";
+	if (!key || !*key)
+		return 0;
+	if (strlen(class) + strlen(key) + strlen(instance) > OVF_MAX_ID) {
+		ovf_remark(o, property, "Property", "Its key is too long; the guest does not get it.");
+		return 0;
+	}
+	if (asprintf(&p.key, "%s%s%s%s%s", class, *class ? "." : "", key, *instance ? "." : "", instance) < 0)
+		return -ENOMEM;
+	r = deployment_add_property(d, &p, ret_full);
+	free(p.key);
+	return r;
+}
+
+static int read_section(struct ovf *o, struct deployment *d, const xmlNode *section)
+{
+	bool full = false;
+	int r = 0;
+
+	for (const xmlNode *n = ovf_child(section, "Property"); n && !r && !full; n = ovf_next(n, "Property"))
+		r = add_property(o, d, section, n, &full);
+	if (full)
+		ovf_remark(o, section, "ProductSection",
+		           "There are more than %u properties; the guest gets the first ones.",
+		           DEPLOYMENT_MAX_PROPERTIES);
+	return r;
+}
+
+/* The machine's own come first and win; then those of its collections, which their machines share (section 9.5). */
+static int read_properties(struct ovf *o, struct deployment *d, xmlNode *const *path, unsigned depth)
+{
+	unsigned count = 0;
+	int r = 0;
+
+	for (unsigned i = 0; i < depth; i++)
+		for (const xmlNode *n = ovf_child_section(path[i], "ProductSection"); n && !r && count++ < MAX_PRODUCTS;
+		     n = ovf_next_section(n, "ProductSection"))
+			r = read_section(o, d, n);
+	return r;
+}
+
+/* ---- the whole ---- */
+
+static unsigned read_transports(struct ovf *o)
+{
+	const char *transport = ovf_attribute(o, o->hardware, "transport");
+
+	if (!transport || !*transport)
+		return 0;
+	return ovf_list_has(transport, "iso") ? TRANSPORT_ISO : TRANSPORT_OTHER;
+}
+
+#define MAX_PATH 66u /* as deep as a text that is parsed may be */
+
+int ovf_read_products(struct ovf *o)
+{
+	struct deployment *d = o->a->deployment = deployment_new();
+	const char *id = ovf_attribute(o, o->system, "id");
+	xmlNode *path[MAX_PATH];
+	unsigned depth = 0;
+	int r = d ? appliance_set_text(&d->id, id ? id : "") : -ENOMEM;
+
+	for (xmlNode *n = o->system; n && depth < MAX_PATH; n = n == o->envelope ? NULL : n->parent)
+		path[depth++] = n;
+	if (!r)
+		r = read_licenses(o, d, path, depth);
+	if (!r)
+		r = read_properties(o, d, path, depth);
+	if (d)
+		d->transports = read_transports(o);
+	return r;
+}

@@ -51,11 +51,14 @@ static const struct {
 	enum message_type type;
 	uint32_t limit;
 } limits[] = {
-	{ MESSAGE_HELLO, 1 },       { MESSAGE_MACHINE, 1 }, { MESSAGE_NETWORK_WANTED, 1 },
+	{ MESSAGE_HELLO, 1 },
+	{ MESSAGE_MACHINE, 1 },
+	{ MESSAGE_NETWORK_WANTED, 1 },
 	{ MESSAGE_OPEN, 8192 },     /* 8 TB in the 2 GB pieces of twoGbMaxExtent, and every file of a manifest again */
 	{ MESSAGE_NOTICE, 4096 },   /* 1,024 remarks of an appliance, and troubles while it runs */
 	{ MESSAGE_QUESTION, 1024 }, /* one for each file of a manifest */
-	{ MESSAGE_OUTPUT, 4096 },   /* 8 MiB: twice the largest .vmx that is read */
+	{ MESSAGE_LICENSE, LICENSE_MAX / (MESSAGE_CHUNK / 2) },
+	{ MESSAGE_OUTPUT, 4096 }, /* 8 MiB: twice the largest .vmx that is read */
 };
 
 /* ---- start ---- */

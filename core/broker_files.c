@@ -633,6 +633,12 @@ static int open_configuration(struct broker_files *f, const struct message_open 
 	return err;
 }
 
+static int open_license(struct broker_files *f, const struct message_open *m, int *ret_fd, char text[MESSAGE_TEXT])
+{
+	(void)m;
+	return open_state_file(f, "license", O_RDWR | O_CREAT, ret_fd, text);
+}
+
 static const struct {
 	bool needs_state;
 	int (*open)(struct broker_files *f, const struct message_open *m, int *ret_fd, char text[MESSAGE_TEXT]);
@@ -641,6 +647,7 @@ static const struct {
 	[OPEN_OVERLAY] = { true, open_overlay },
 	[OPEN_OVERLAY_TEMPORARY] = { true, open_temporary },
 	[OPEN_CONFIGURATION] = { true, open_configuration },
+	[OPEN_LICENSE] = { true, open_license },
 	[OPEN_OVERLAY_READ] = { true, open_overlay },
 };
 

@@ -14,6 +14,7 @@
 
 #include "core/audio/sound_ring.h"
 #include "core/clock.h"
+#include "core/license.h"
 #include "core/loop.h"
 #include "core/machine.h"
 #include "core/network.h"
@@ -58,7 +59,8 @@ struct control {
 	bool checks_first;  /* START_VERIFY: no run before the digests are right */
 	bool was_running;   /* when a question paused it */
 	uint32_t question;  /* serial of the one that is open, 0: none */
-	bool screen_busy;   /* a MESSAGE_SCREEN is under way */
+	enum question_kind question_kind;
+	bool screen_busy; /* a MESSAGE_SCREEN is under way */
 
 	struct loop_work stopped; /* the machine stopped by itself */
 	bool told_triple_fault;
@@ -370,6 +372,7 @@ static void ask_about_digest(struct control *c, const char *found)
 	message_copy_text(m.question.reject, sizeof(m.question.reject), "Power Off");
 	link_send(c->link, &m, MESSAGE_QUESTION, 0);
 	c->question = m.header.serial;
+	c->question_kind = QUESTION_DIGEST;
 }
 
 static void digest_found(void *context, const struct error *e)
@@ -391,20 +394,6 @@ static void digest_found(void *context, const struct error *e)
 		run(c);
 }
 
-static void take_answer(struct control *c, const struct message_answer *m)
-{
-	if (!c->question || m->header.serial != c->question)
-		return;
-	c->question = 0;
-	if (!m->accept) {
-		finish(c, STATE_OFF, OFF_USER);
-		return;
-	}
-	verify_go_on(c->verify);
-	if (c->was_running)
-		run(c);
-}
-
 static int start_verify(struct control *c, struct error *e)
 {
 	struct manifest *manifest = appliance_manifest(c->session->appliance);
@@ -414,6 +403,70 @@ static int start_verify(struct control *c, struct error *e)
 	c->checks_first = c->session->start.flags & START_VERIFY;
 	c->verify = verify_start(manifest, c->loop, digest_found, c);
 	return c->verify ? 0 : error_set(e, -ENOMEM, "No thread for checking the download can be had");
+}
+
+/* ---- the licence agreement ---- */
+
+/* Goes online and runs. */
+static void begin(struct control *c)
+{
+	struct error e = { 0 };
+
+	network_ask(&c->network, c->session->appliance, c->link);
+	if (start_verify(c, &e) < 0)
+		fail(c, &e);
+	else if (c->session->start.flags & START_PAUSED && !c->checks_first)
+		set_state(c, STATE_PAUSED, NULL);
+	else
+		run(c);
+}
+
+static void license_answered(struct control *c, bool accepted)
+{
+	struct error e = { 0 };
+
+	if (accepted) {
+		license_accepted(c->session);
+		begin(c);
+		return;
+	}
+	error_set(&e, -ECANCELED, "Its licence agreement was declined, so the machine was not started.");
+	fail(c, &e);
+}
+
+static void begin_or_ask(struct control *c)
+{
+	struct error e = { 0 };
+	bool open;
+
+	if (license_check(c->session, &open, &e) < 0) {
+		fail(c, &e);
+	} else if (open) {
+		c->question = license_ask(c->session);
+		c->question_kind = QUESTION_LICENSE;
+	} else {
+		begin(c);
+	}
+}
+
+/* ---- answers ---- */
+
+static void take_answer(struct control *c, const struct message_answer *m)
+{
+	if (!c->question || m->header.serial != c->question)
+		return;
+	c->question = 0;
+	if (c->question_kind == QUESTION_LICENSE) {
+		license_answered(c, m->accept);
+		return;
+	}
+	if (!m->accept) {
+		finish(c, STATE_OFF, OFF_USER);
+		return;
+	}
+	verify_go_on(c->verify);
+	if (c->was_running)
+		run(c);
 }
 
 /* ---- messages ---- */
@@ -668,14 +721,8 @@ static void play(struct control *c)
 	}
 	find_cds(c);
 	introduce(c);
-	network_ask(&c->network, c->session->appliance, c->link);
 	machine_refresh_screen(c->machine, true);
-	if (start_verify(c, &e) < 0)
-		fail(c, &e);
-	else if (c->session->start.flags & START_PAUSED && !c->checks_first)
-		set_state(c, STATE_PAUSED, NULL);
-	else
-		run(c);
+	begin_or_ask(c);
 	receive(c, EPOLLIN); /* what was kept while files were asked for raises no event */
 	loop_run(c->loop);
 }

@@ -248,11 +248,35 @@ static void take_notice(struct headless *h, const union message *m)
 		headless_complain("%s: %s", m->notice.level == NOTICE_INFO ? "note" : "warning", m->notice.text);
 }
 
+/* The text goes to stderr, where people read; the guest's serial line may have stdout. */
+static void take_license(struct headless *h, const union message *m)
+{
+	if (!h->options->accept_license)
+		fprintf(stderr, "%s%s", m->license.text, m->license.last ? "\n" : "");
+}
+
+static void take_license_question(struct headless *h, const union message *m)
+{
+	union message yes = { .answer = { .accept = 1 } };
+
+	if (h->options->accept_license) {
+		broker_send(h->broker, &yes, MESSAGE_ANSWER, m->header.serial);
+		return;
+	}
+	headless_complain(
+		"this licence agreement comes with the appliance; --accept-eula accepts it, once for all runs");
+	stop(h, EXIT_LICENSE);
+}
+
 static void take_question(struct headless *h, const union message *m)
 {
 	bool accept = !(h->options->flags & START_VERIFY);
 	union message answer = { .answer = { .accept = accept } };
 
+	if (m->question.kind == QUESTION_LICENSE) {
+		take_license_question(h, m);
+		return;
+	}
 	headless_complain("%s: %s", accept ? "warning" : "error", m->question.text);
 	broker_send(h->broker, &answer, MESSAGE_ANSWER, m->header.serial);
 	if (!accept)
@@ -302,17 +326,12 @@ static const struct {
 	enum message_type type;
 	void (*take)(struct headless *h, const union message *m);
 } takers[] = {
-	{ MESSAGE_HELLO, take_nothing },
-	{ MESSAGE_MACHINE, take_machine },
-	{ MESSAGE_STATE, take_state },
-	{ MESSAGE_SCREEN, take_screen },
-	{ MESSAGE_CD, take_nothing },
-	{ MESSAGE_SERIAL_OUTPUT, take_serial },
-	{ MESSAGE_NOTICE, take_notice },
-	{ MESSAGE_QUESTION, take_question },
-	{ MESSAGE_TEXT_SCREEN, take_text_screen },
-	{ MESSAGE_OUTPUT, take_output },
-	{ MESSAGE_LISTENING, take_listening },
+	{ MESSAGE_HELLO, take_nothing },     { MESSAGE_MACHINE, take_machine },
+	{ MESSAGE_STATE, take_state },       { MESSAGE_SCREEN, take_screen },
+	{ MESSAGE_CD, take_nothing },        { MESSAGE_SERIAL_OUTPUT, take_serial },
+	{ MESSAGE_NOTICE, take_notice },     { MESSAGE_LICENSE, take_license },
+	{ MESSAGE_QUESTION, take_question }, { MESSAGE_TEXT_SCREEN, take_text_screen },
+	{ MESSAGE_OUTPUT, take_output },     { MESSAGE_LISTENING, take_listening },
 };
 
 static void explain_death(struct headless *h)

@@ -20,7 +20,8 @@ enum headless_exit {
 	EXIT_ELAPSED = 3,
 	EXIT_UNSEEN = 4,
 	EXIT_DIGEST = 5,
-	EXIT_CHECKS = 6, /* --selftest: some failed */
+	EXIT_CHECKS = 6,  /* --selftest: some failed */
+	EXIT_LICENSE = 7, /* nobody has accepted the appliance's licence agreement */
 	EXIT_SIGNAL = 128
 };
 
@@ -38,6 +39,7 @@ struct headless_options {
 	const char *cd;          /* put into the first drive; or NULL */
 	const char *script;      /* file or "-"; or NULL */
 	double seconds;          /* 0: without end */
+	bool accept_license;     /* the caller has read it */
 	bool quiet;              /* no remarks, only warnings and errors */
 	const char *const *allowed;
 };

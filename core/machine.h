@@ -76,6 +76,9 @@ void machine_refresh_screen(struct machine *m, bool wanted);
 /* Whether this board has the controller that the drive hangs on. No KVM needed, as for the next. */
 bool machine_has_place(const struct appliance *a, const struct appliance_drive *drive);
 
+/* The hardware address of one of its network cards: as it is given, else the one that is made for it. */
+void machine_nic_address(const struct appliance *a, const struct appliance_nic *nic, uint8_t ret_address[6]);
+
 /* What the appliance declares that this board lacks, as remarks on the appliance. -ENOTSUP when that leaves nothing to start
  * from: its disks are all on controllers that are missing, and no CD is in a drive. */
 int machine_review(struct appliance *a, struct error *e);

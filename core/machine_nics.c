@@ -5,6 +5,7 @@
  * appliance's origin puts them.
  */
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -104,23 +105,23 @@ static uint32_t hash_text(const char *text)
  * have generated, its last three bytes, ten more for each further card; else it is made of the content's fingerprint, which
  * survives moving and editing.
  */
-static void generate_mac(const struct machine *m, const struct appliance *a, unsigned number, uint8_t *ret_mac)
+static void generate_mac(const struct appliance *a, unsigned number, uint8_t *ret_mac)
 {
-	uint32_t low =
-		strlen(a->uuid) == 32 ? be32_load(m->uuid + 12) : hash_text(*a->fingerprint ? a->fingerprint : a->name);
+	uint32_t low;
 
+	if (strlen(a->uuid) != 32 || sscanf(a->uuid + 24, "%8" SCNx32, &low) != 1)
+		low = hash_text(*a->fingerprint ? a->fingerprint : a->name);
 	low += number * VMWARE_MAC_STEP;
 	be32_store(ret_mac + 2, low);
 	memcpy(ret_mac, "\x00\x0c\x29", 3);
 }
 
-static void choose_mac(const struct machine *m, const struct appliance *a, const struct appliance_nic *nic,
-                       uint8_t *ret_mac)
+void machine_nic_address(const struct appliance *a, const struct appliance_nic *nic, uint8_t ret_address[6])
 {
-	uint8_t *b = ret_mac;
+	uint8_t *b = ret_address;
 
 	if (sscanf(nic->mac, "%2hhx:%2hhx:%2hhx:%2hhx:%2hhx:%2hhx", b, b + 1, b + 2, b + 3, b + 4, b + 5) != 6)
-		generate_mac(m, a, nic->number, ret_mac);
+		generate_mac(a, nic->number, ret_address);
 }
 
 /* ---- slots ---- */
@@ -152,7 +153,7 @@ static int add_nic(struct machine *m, const struct appliance *a, unsigned index,
 		return error_set(e, -ENOSPC, "%s: no PCI slot is left for it", id);
 	config.pci_bus = cards_slot_bus(m, (unsigned)slot);
 	config.pci_devfn = CARDS_SLOT_DEVFN((unsigned)slot);
-	choose_mac(m, a, nic, told.mac);
+	machine_nic_address(a, nic, told.mac);
 	model->tell(&told, &extra);
 	return machine_add(m, model->class, &config, NULL, e);
 }

@@ -34,6 +34,7 @@ enum option_code {
 	OPTION_SCRIPT,
 	OPTION_HOST_LOOPBACK,
 	OPTION_LISTEN_OUTSIDE,
+	OPTION_ACCEPT_EULA,
 	OPTION_QUIET,
 	OPTION_SELFTEST,
 	OPTION_HELP,
@@ -60,6 +61,7 @@ static const struct option long_options[] = {
 	{ "selftest", no_argument, NULL, OPTION_SELFTEST },
 	{ "host-loopback", no_argument, NULL, OPTION_HOST_LOOPBACK },
 	{ "listen-outside", no_argument, NULL, OPTION_LISTEN_OUTSIDE },
+	{ "accept-eula", no_argument, NULL, OPTION_ACCEPT_EULA },
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
 	{ "help", no_argument, NULL, OPTION_HELP },
 	{ "version", no_argument, NULL, OPTION_VERSION },
@@ -90,12 +92,13 @@ static const char help[] =
 	"      --allow FILE        let the appliance open FILE, named as it does, outside its folder (repeatable)\n"
 	"      --host-loopback     grant vitrine.hostLoopback: the machine reaches this computer's own services\n"
 	"      --listen-outside    grant vitrine.forwardN an address that other computers reach\n"
+	"      --accept-eula       accept the appliance's licence agreement; needed once\n"
 	"      --quiet             no remarks, only warnings and errors\n"
 	"      --help, --version   this text; the version\n"
 	"\n"
 	"Exit status: 0 the machine went off, or what was waited for was seen; 1 error; 2 wrong usage;\n"
 	"3 --seconds are over; 4 what was waited for was not seen; 5 wrong digest (--verify); 6 a check failed\n"
-	"(--selftest); 128+N signal N.\n"
+	"(--selftest); 7 the licence agreement was not accepted; 128+N signal N.\n"
 	"Example: vitrine-core --headless --until 'login:' --seconds 120 --screenshot screen.png debian.ova\n";
 
 struct command_line {
@@ -195,6 +198,9 @@ static int take_option(struct command_line *l, int option, const char *argument)
 		return 0;
 	case OPTION_LISTEN_OUTSIDE:
 		o->flags |= START_LISTEN_OUTSIDE;
+		return 0;
+	case OPTION_ACCEPT_EULA:
+		o->accept_license = true;
 		return 0;
 	case OPTION_QUIET:
 		o->quiet = true;

@@ -158,6 +158,11 @@ static bool network_wanted_is_sound(const union message *m)
 	return true;
 }
 
+static bool license_is_sound(const union message *m)
+{
+	return m->license.last <= 1 && m->license.text[0];
+}
+
 /* ---- the table ---- */
 
 struct text_field {
@@ -224,6 +229,7 @@ static const struct shape shapes[] = {
 	{ MESSAGE_NETWORK, FROM_BROKER, SIZE(network), 1, network_is_sound, { { 0 } } },
 	{ MESSAGE_CABLE, FROM_BROKER, SIZE(cable), 0, cable_is_sound, { { 0 } } },
 	{ MESSAGE_NETWORK_WANTED, FROM_CORE, SIZE(network_wanted), 0, network_wanted_is_sound, { { 0 } } },
+	{ MESSAGE_LICENSE, FROM_CORE, SIZE(license), 0, license_is_sound, { TEXT(license, text) } },
 };
 
 static const struct shape *shape_of(uint16_t type)

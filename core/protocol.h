@@ -23,6 +23,7 @@
 #define MESSAGE_NAME 512   /* bytes of a file name as an appliance writes it */
 #define MESSAGE_CHUNK 2048 /* bytes of a serial line at once */
 #define MESSAGE_MAX_CDS 4
+#define LICENSE_MAX (128u << 10) /* bytes of a licence agreement, in all of its messages */
 
 enum message_type {
 	/* broker -> core */
@@ -51,6 +52,7 @@ enum message_type {
 	MESSAGE_OUTPUT,      /* --describe: text for stdout, in order */
 	MESSAGE_POINTER_MODE,
 	MESSAGE_NETWORK_WANTED, /* at most one: the machine has cards */
+	MESSAGE_LICENSE,        /* before QUESTION_LICENSE: the text, in order */
 	/* the broker's own, handed to its caller and never on a socket */
 	MESSAGE_LISTENING, /* the ports of this computer that lead into the machine have changed */
 	MESSAGE_TYPES,     /* one more than the last */
@@ -193,6 +195,7 @@ enum open_role {
 	OPEN_OVERLAY, /* the qcow2 overlay of drive `name` in the state folder: created empty if missing, read and write, locked */
 	OPEN_OVERLAY_TEMPORARY, /* an unnamed file in the state folder (O_TMPFILE): gone when closed */
 	OPEN_CONFIGURATION,     /* `<name>.vmx` of the state folder: created empty if missing */
+	OPEN_LICENSE,           /* the file `license` of the state folder: created empty if missing, read and write */
 	OPEN_OVERLAY_READ,      /* the overlay of drive `name` if there is one, read only (DUMP); else -ENOENT */
 	OPEN_ROLES
 };
@@ -248,7 +251,8 @@ struct message_notice {
 };
 
 enum question_kind {
-	QUESTION_DIGEST, /* the machine is paused; yes: go on */
+	QUESTION_DIGEST,  /* the machine is paused; yes: go on */
+	QUESTION_LICENSE, /* after MESSAGE_LICENSE: the machine has not run yet; yes: run */
 	QUESTION_KINDS,
 	QUESTION_NETWORK = QUESTION_KINDS, /* the broker's own: may the machine have what its text asks for? */
 	QUESTION_ALL_KINDS
@@ -290,6 +294,13 @@ struct message_network_wanted {
 	struct nat_forward forwards[NAT_MAX_FORWARDS]; /* wishes: the broker judges them */
 };
 
+struct message_license {
+	struct message_header header;
+	uint32_t last; /* 1: no more follows, but the question */
+	uint32_t reserved;
+	char text[MESSAGE_CHUNK];
+};
+
 /* ---- the broker's own ---- */
 
 struct message_listening {
@@ -324,6 +335,7 @@ union message {
 	struct message_network network;
 	struct message_cable cable;
 	struct message_network_wanted network_wanted;
+	struct message_license license;
 	struct message_listening listening;
 };
 

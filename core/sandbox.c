@@ -73,6 +73,7 @@ static const struct rule rules[] = {
 	{ SYS_fdatasync, IO | WORKER, NULL },           /* guest flushes */
 	{ SYS_fallocate, IO | WORKER, NULL },           /* discarded clusters go back to the host */
 	{ SYS_ftruncate, IO | WORKER, NULL },           /* overlays grow; --dump sets the size */
+	{ SYS_memfd_create, IO, NULL },                 /* the disc with the guest's properties */
 	{ SYS_lseek, IO | WORKER, NULL },               /* holes of raw disks; --dump leaves them out */
 	{ SYS_fstat, IO | WORKER, NULL },               /* sizes; the path-less one, see fstat() below */
 	{ SYS_mmap, ALL, &is_not_executable },          /* guest memory, buffers, stacks */

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "core/environment.h"
 #include "core/machine.h"
 #include "core/sandbox.h"
 #include "vmformat/bytes.h"
@@ -210,14 +211,18 @@ static void narrow_worker(void *context)
 
 int session_plug_drives(struct session *s, struct loop *loop, struct error *e)
 {
-	int err = 0;
+	int err = environment_prepare(s->appliance, e);
 
+	if (err)
+		return err;
 	s->engine = block_engine_new_with_setup(loop, WORKERS, narrow_worker, NULL);
 	if (!s->engine)
 		return error_set(e, -ENOMEM, "No threads for the machine's disks can be had");
 	for (unsigned i = 0; i < s->appliance->drive_count && !err; i++)
 		if (machine_has_place(s->appliance, &s->appliance->drives[i]))
 			err = plug_drive(s, i, e);
+	if (!err)
+		environment_insert(s);
 	return err;
 }
 

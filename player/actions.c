@@ -81,13 +81,43 @@ static void question_answered(GtkDialog *dialog, gint response, gpointer data)
 	core_client_answer(w->client, accepted(dialog, response));
 }
 
+/* Foreign words of any length: plain text, to be scrolled. Closing the dialog is no agreement. */
+static void ask_license(struct player_window *w, const struct model *m)
+{
+	g_autofree char *title = g_strdup_printf("Licence agreement of “%s”", player_window_name(w));
+	GtkWidget *dialog = question_new(w, title, "Its maker asks you to accept this before it runs the first time.",
+	                                 "_Accept", "_Decline", false);
+	GtkWidget *scrolled = gtk_scrolled_window_new(NULL, NULL), *text = gtk_text_view_new();
+
+	gtk_text_buffer_set_text(gtk_text_view_get_buffer(GTK_TEXT_VIEW(text)), m->license, (gint)m->license_length);
+	gtk_text_view_set_editable(GTK_TEXT_VIEW(text), FALSE);
+	gtk_text_view_set_cursor_visible(GTK_TEXT_VIEW(text), FALSE);
+	gtk_text_view_set_accepts_tab(GTK_TEXT_VIEW(text), FALSE);
+	gtk_text_view_set_wrap_mode(GTK_TEXT_VIEW(text), GTK_WRAP_WORD_CHAR);
+	g_object_set(text, "margin", 6, NULL);
+	gtk_scrolled_window_set_shadow_type(GTK_SCROLLED_WINDOW(scrolled), GTK_SHADOW_IN);
+	gtk_container_add(GTK_CONTAINER(scrolled), text);
+	gtk_widget_set_size_request(scrolled, 560, 320);
+	gtk_box_pack_start(GTK_BOX(gtk_dialog_get_content_area(GTK_DIALOG(dialog))), scrolled, TRUE, TRUE, 0);
+	gtk_window_set_resizable(GTK_WINDOW(dialog), TRUE);
+	gtk_widget_show_all(scrolled);
+	g_signal_connect(dialog, "response", G_CALLBACK(question_answered), w);
+	gtk_widget_show(dialog);
+}
+
 void actions_ask(struct player_window *w)
 {
 	static const char *const found[QUESTION_ALL_KINDS] = {
 		[QUESTION_DIGEST] = "was changed or damaged",
+		[QUESTION_LICENSE] = "has a licence agreement",
 		[QUESTION_NETWORK] = "asks for more of this computer's network",
 	};
 	const struct model *m = player_window_model(w);
+
+	if (m->question_kind == QUESTION_LICENSE) {
+		ask_license(w, m);
+		return;
+	}
 	g_autofree char *title = g_strdup_printf("“%s” %s", player_window_name(w), found[m->question_kind]);
 	/* An underscore from the core must not become a mnemonic, and a button needs some label. */
 	const char *accept = m->accept[0] != '\0' ? m->accept : "Go On",

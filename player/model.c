@@ -12,7 +12,8 @@ static bool misleading(gunichar c)
 	       (c >= 0x2066 && c <= 0x2069);
 }
 
-void model_copy_text(char *to, size_t size, const char *from)
+/* Returns how much was written, without the 0. */
+static size_t copy_text(char *to, size_t size, const char *from, const char *allowed)
 {
 	size_t used = 0;
 
@@ -21,7 +22,7 @@ void model_copy_text(char *to, size_t size, const char *from)
 		if (c == (gunichar)-1 || c == (gunichar)-2)
 			break;
 		size_t count = (size_t)(g_utf8_next_char(from) - from);
-		bool replace = misleading(c);
+		bool replace = misleading(c) && (c >= 0x80 || strchr(allowed, (int)c) == NULL);
 		if (used + (replace ? 1 : count) >= size)
 			break;
 		if (replace)
@@ -31,6 +32,12 @@ void model_copy_text(char *to, size_t size, const char *from)
 		from += count;
 	}
 	to[used] = '\0';
+	return used;
+}
+
+void model_copy_text(char *to, size_t size, const char *from)
+{
+	copy_text(to, size, from, "");
 }
 
 #define COPY_TEXT(to, from) model_copy_text((to), sizeof(to), (from))
@@ -105,11 +112,22 @@ static int take_notice(struct model *m, const union message *message)
 	return MODEL_NOTICE;
 }
 
+static int take_license(struct model *m, const union message *message)
+{
+	size_t room = sizeof(m->license) - m->license_length;
+
+	if (m->license_whole || strlen(message->license.text) >= room)
+		return -EPROTO;
+	m->license_length += copy_text(m->license + m->license_length, room, message->license.text, "\n\t");
+	m->license_whole = message->license.last != 0;
+	return 0;
+}
+
 static int take_question(struct model *m, const union message *message)
 {
 	const struct message_question *q = &message->question;
 
-	if (m->asking || q->kind >= QUESTION_ALL_KINDS)
+	if (m->asking || q->kind >= QUESTION_ALL_KINDS || (q->kind == QUESTION_LICENSE && !m->license_whole))
 		return -EPROTO;
 	m->asking = true;
 	m->question_serial = q->header.serial;
@@ -159,6 +177,7 @@ static const struct {
 	{ MESSAGE_SCREEN, take_screen },
 	{ MESSAGE_CD, take_cd },
 	{ MESSAGE_NOTICE, take_notice },
+	{ MESSAGE_LICENSE, take_license },
 	{ MESSAGE_QUESTION, take_question },
 	{ MESSAGE_POINTER_MODE, take_pointer_mode },
 	{ MESSAGE_SERIAL_OUTPUT, take_serial },

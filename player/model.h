@@ -43,6 +43,10 @@ struct model {
 	uint32_t said_count; /* by the last message of the first serial port; cleaned of nothing */
 	uint8_t said[MESSAGE_CHUNK];
 
+	char license[LICENSE_MAX]; /* for the user's eyes, with line ends and tabs */
+	size_t license_length;
+	bool license_whole;
+
 	unsigned port_count; /* of this computer that lead into the machine */
 	struct nat_forward ports[NAT_MAX_FORWARDS];
 

@@ -8,6 +8,7 @@
  *   cds N           CD drives (1)
  *   locked          the guest holds its tray: only a forced eject takes the CD out
  *   notice TEXT  warning TEXT  question TEXT
+ *   license TEXT    a licence agreement that begins so, before it runs; declined, it fails
  *   fail TEXT       the appliance cannot be played
  *   trouble TEXT    pauses itself with this sentence
  *   beep            a tone in the sound ring
@@ -47,7 +48,7 @@
 
 struct script {
 	char log[256], notice[MESSAGE_TEXT], warning[MESSAGE_TEXT], question[MESSAGE_TEXT], fail[MESSAGE_TEXT],
-		trouble[MESSAGE_TEXT], serial[MESSAGE_CHUNK];
+		trouble[MESSAGE_TEXT], serial[MESSAGE_CHUNK], license[MESSAGE_TEXT];
 	unsigned width, height, cds, late_width, late_height, redraw;
 	bool still, flood, locked, beep, absolute, mouse, off, die, leave, garbage, nonsense, deaf;
 };
@@ -79,6 +80,7 @@ static void take_line(struct script *s, char *line)
 		{ "question ", s->question, sizeof(s->question) },
 		{ "fail ", s->fail, sizeof(s->fail) },
 		{ "trouble ", s->trouble, sizeof(s->trouble) },
+		{ "license ", s->license, sizeof(s->license) },
 		{ "serial ", s->serial, sizeof(s->serial) },
 	};
 	const struct {
@@ -251,6 +253,39 @@ static void draw_pointer(struct fake *f, unsigned buttons)
 	fill(f, x, y - 5, 1, 11, colours[buttons & 3]);
 }
 
+/* ---- the licence ---- */
+
+#define LICENSE_LINES 60
+
+static void ask_license(struct fake *f)
+{
+	union message m;
+
+	for (unsigned i = 0; i <= LICENSE_LINES; i++) {
+		m = (union message){ .license = { .last = i == LICENSE_LINES } };
+		if (i == 0)
+			snprintf(m.license.text, sizeof(m.license.text), "%s\n", f->script.license);
+		else
+			snprintf(m.license.text, sizeof(m.license.text), "%u. And so on.\n", i);
+		say(f, &m, MESSAGE_LICENSE);
+	}
+	m = (union message){ .question = { .kind = QUESTION_LICENSE, .accept = "Yes", .reject = "No" } };
+	snprintf(m.question.text, sizeof(m.question.text), "A licence.");
+	say(f, &m, MESSAGE_QUESTION);
+}
+
+static void take_license_answer(struct fake *f, bool accepted)
+{
+	if (accepted) {
+		say_state(f, STATE_RUNNING, OFF_NONE, "");
+		draw_ground(f);
+		return;
+	}
+	fflush(f->log);
+	say_state(f, STATE_FAILED, OFF_ERROR, "Its licence agreement was declined, so the machine was not started.");
+	exit(0);
+}
+
 /* ---- what the player says ---- */
 
 static void take_command(struct fake *f, enum command command)
@@ -335,6 +370,8 @@ static void take(struct fake *f, const union message *m)
 		break;
 	case MESSAGE_ANSWER:
 		fprintf(f->log, "answer %u\n", m->answer.accept);
+		if (f->script.license[0] != '\0')
+			take_license_answer(f, m->answer.accept);
 		break;
 	default:
 		break;
@@ -470,6 +507,10 @@ static void introduce(struct fake *f, const char *name)
 	m = (union message){ .machine = { .cd_count = f->script.cds, .cpus = 1, .memory = 64 << 20 } };
 	snprintf(m.machine.name, sizeof(m.machine.name), "Fake of %.200s", name);
 	say(f, &m, MESSAGE_MACHINE);
+	if (f->script.license[0] != '\0') {
+		ask_license(f);
+		return;
+	}
 	say_state(f, STATE_RUNNING, OFF_NONE, "");
 	draw_ground(f);
 	if (f->script.absolute)

@@ -165,7 +165,7 @@ static int gather_events(struct broker *b, const struct broker_options *o, char 
 
 	b->events = epoll_create1(EPOLL_CLOEXEC);
 	if (b->events >= 0 && epoll_ctl(b->events, EPOLL_CTL_ADD, b->socket, &event) == 0)
-		b->net = broker_net_new(b->events, b->socket, o->flags, o->asks);
+		b->net = broker_net_new(b->events, b->socket, &b->files, o->flags, o->asks);
 	return b->net ? 0 : broker_say(text, -ENOMEM, "The machine cannot be watched: %s", strerror(errno));
 }
 

@@ -657,3 +657,33 @@ int broker_files_open(struct broker_files *f, const struct message_open *m, int 
 
 	return err ? err : roles[m->role].open(f, m, ret_fd, text);
 }
+
+/* ---- what the person has allowed ---- */
+
+#define CONSENT "network-consent"
+
+bool broker_files_consented(const struct broker_files *f, const char *consent)
+{
+	char kept[MESSAGE_TEXT + 1];
+	int fd = f->state_fd >= 0 ? open_beneath(f->state_fd, CONSENT, O_RDONLY | O_NONBLOCK, 0) : -1;
+	ssize_t n = fd >= 0 ? read(fd, kept, sizeof(kept)) : -1;
+
+	if (fd >= 0)
+		close(fd);
+	return n > 0 && (size_t)n == strlen(consent) && !memcmp(kept, consent, (size_t)n);
+}
+
+int broker_files_keep_consent(const struct broker_files *f, const char *consent)
+{
+	size_t length = strlen(consent);
+	int fd, err;
+
+	if (f->state_fd < 0)
+		return -ENOENT;
+	fd = open_beneath(f->state_fd, CONSENT, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0600);
+	if (fd < 0)
+		return fd;
+	err = write(fd, consent, length) == (ssize_t)length ? 0 : -EIO;
+	close(fd);
+	return err;
+}

@@ -40,6 +40,11 @@ void broker_files_free(struct broker_files *f);
 /* Opens what the core asks for by role. */
 int broker_files_open(struct broker_files *f, const struct message_open *m, int *ret_fd, char text[MESSAGE_TEXT]);
 
+/* What the person has allowed this appliance for good: a text in the state folder that the core cannot open. Is it this one?
+ * False also while the state folder is not known. */
+bool broker_files_consented(const struct broker_files *f, const char *consent);
+int broker_files_keep_consent(const struct broker_files *f, const char *consent);
+
 /* Opens a file that the user named: regular files only, never blocks on a FIFO or a device. flags: O_RDONLY ... */
 int broker_open_regular(int folder_fd, const char *path, int flags, int *ret_fd, char text[MESSAGE_TEXT]);
 

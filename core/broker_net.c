@@ -29,7 +29,8 @@
 #define PRIVILEGED_PORTS 1024u
 
 struct broker_net {
-	int epoll, core; /* borrowed */
+	int epoll, core; /* borrowed, as the next */
+	const struct broker_files *files;
 	uint32_t start_flags;
 	bool asks;                          /* a person can be asked */
 	struct nat_start start;             /* what was granted */
@@ -188,6 +189,47 @@ static void fill_question(const struct broker_net *n, union message *m)
 	message_copy_text(q->text, sizeof(q->text), text);
 	message_copy_text(q->accept, sizeof(q->accept), "Allow");
 	message_copy_text(q->reject, sizeof(q->reject), "Refuse");
+}
+
+/* All that a yes is about, so that another wish is another question: also which port of the machine a forward leads to. */
+static void write_consent(const struct broker_net *n, char text[MESSAGE_TEXT])
+{
+	size_t used = 0;
+
+	static_assert(NAT_MAX_FORWARDS * 48 + 32 < MESSAGE_TEXT, "every line fits");
+	text[0] = 0;
+	if (wants_loopback(n))
+		used += (size_t)snprintf(text, MESSAGE_TEXT, "host loopback\n");
+	for (unsigned i = 0; i < n->wish.forward_count; i++) {
+		const struct nat_forward *f = &n->wish.forwards[i];
+
+		if (needs_a_yes(n, f))
+			used += (size_t)snprintf(text + used, MESSAGE_TEXT - used, "%s %u.%u.%u.%u:%u to %u\n",
+			                         f->protocol == NAT_UDP ? "udp" : "tcp", f->address[0], f->address[1],
+			                         f->address[2], f->address[3], f->host_port, f->guest_port);
+	}
+}
+
+/* A run "as downloaded" knows nothing of what was before, and leaves nothing. */
+static bool is_consented(const struct broker_net *n)
+{
+	char text[MESSAGE_TEXT];
+
+	write_consent(n, text);
+	return !(n->start_flags & START_AS_DOWNLOADED) && broker_files_consented(n->files, text);
+}
+
+static void keep_consent(struct broker_net *n)
+{
+	char text[MESSAGE_TEXT];
+	int err;
+
+	write_consent(n, text);
+	if (n->start_flags & START_AS_DOWNLOADED)
+		return;
+	err = broker_files_keep_consent(n->files, text);
+	if (err && err != -ENOENT)
+		say(n, "What you allowed cannot be kept (%s): it will be asked for again", strerror(-err));
 }
 
 static void grant(struct broker_net *n)
@@ -403,6 +445,8 @@ void broker_net_want(struct broker_net *n, const struct message_network_wanted *
 		return;
 	n->wanted = true;
 	n->wish = *wish;
+	if (wants_more(n) && is_consented(n))
+		n->start_flags |= GRANTS;
 	if (n->asks && wants_more(n)) {
 		n->question_due = true; /* the machine starts without a cable meanwhile */
 		broker_net_ring(n);
@@ -413,8 +457,10 @@ void broker_net_want(struct broker_net *n, const struct message_network_wanted *
 
 void broker_net_answer(struct broker_net *n, bool accept)
 {
-	if (accept)
+	if (accept) {
+		keep_consent(n);
 		n->start_flags |= GRANTS;
+	}
 	go_online(n);
 }
 /* ---- what it says, and its end ---- */
@@ -531,7 +577,8 @@ void broker_net_event(struct broker_net *n, enum net_event event)
 
 /* ---- making and unmaking ---- */
 
-struct broker_net *broker_net_new(int epoll, int core, uint32_t start_flags, bool asks)
+struct broker_net *broker_net_new(int epoll, int core, const struct broker_files *files, uint32_t start_flags,
+                                  bool asks)
 {
 	struct broker_net *n = calloc(1, sizeof(*n));
 	const char *other = getenv("VITRINE_RESOLV_CONF");
@@ -541,6 +588,7 @@ struct broker_net *broker_net_new(int epoll, int core, uint32_t start_flags, boo
 		return NULL;
 	n->epoll = epoll;
 	n->core = core;
+	n->files = files;
 	n->start_flags = start_flags;
 	n->asks = asks;
 	n->control = n->log = n->watch = -1;

@@ -23,9 +23,11 @@ enum net_event {
 };
 
 struct broker_net;
+struct broker_files;
 
-/* core: the core's control socket; both borrowed. NULL: no memory. */
-struct broker_net *broker_net_new(int epoll, int core, uint32_t start_flags, bool asks);
+/* core: the core's control socket; files: where a person's yes is kept; all borrowed. NULL: no memory. */
+struct broker_net *broker_net_new(int epoll, int core, const struct broker_files *files, uint32_t start_flags,
+                                  bool asks);
 void broker_net_free(struct broker_net *n); /* ends vitrine-net. Harmless on NULL */
 /* The core's one wish. What is refused or fails is told by broker_net_next(); the machine then plays without. */
 void broker_net_want(struct broker_net *n, const struct message_network_wanted *wish);

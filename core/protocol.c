@@ -160,7 +160,7 @@ static bool network_wanted_is_sound(const union message *m)
 
 static bool license_is_sound(const union message *m)
 {
-	return m->license.last <= 1 && m->license.text[0];
+	return m->license.last <= 1;
 }
 
 /* ---- the table ---- */

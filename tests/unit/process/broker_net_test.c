@@ -125,12 +125,36 @@ static void ask_the_person_too(int s, uint16_t port)
 			notice(s, "answered");
 }
 
+/* As a core does that has read its appliance: the state folder first. */
+static void ask_with_state(int s, uint16_t port)
+{
+	struct message_network_wanted wish = { .nic_count = 1, .flags = NAT_HOST_LOOPBACK, .forward_count = 1 };
+	union message m = { .hello = { .version = PROTOCOL_VERSION } };
+	int fds[MESSAGE_MAX_FDS];
+	unsigned nfds;
+
+	message_send(s, &m, MESSAGE_HELLO, 0, NULL, 0);
+	m = (union message){ .open = { .role = OPEN_CONFIGURATION,
+		                       .fingerprint = "0123456789abcdef0123456789abcdef",
+		                       .machine = "m" } };
+	message_send(s, &m, MESSAGE_OPEN, 0, NULL, 0);
+	if (message_receive(s, &m, FROM_BROKER, fds, &nfds) < 0 || m.header.type != MESSAGE_OPENED || nfds != 1)
+		_exit(8);
+	wish.forwards[0] = (struct nat_forward){ NAT_TCP, { 0 }, { 0, 0, 0, 0 }, port, 22 };
+	m.network_wanted = wish;
+	message_send(s, &m, MESSAGE_NETWORK_WANTED, 0, NULL, 0);
+	while (receive_cable(s) >= 0)
+		notice(s, "online");
+}
+
 static const struct {
 	const char *name;
 	void (*play)(int s, uint16_t port);
-} parts[] = {
-	{ "use", use_network }, { "names", ask_for_names }, { "twice", ask_twice }, { "questions", ask_the_person_too }
-};
+} parts[] = { { "use", use_network },
+	      { "names", ask_for_names },
+	      { "twice", ask_twice },
+	      { "questions", ask_the_person_too },
+	      { "state", ask_with_state } };
 
 static int fake_core(int s)
 {
@@ -152,12 +176,13 @@ static int fake_core(int s)
 
 /* ---- the broker's side ---- */
 
-static struct broker *start(const char *part, bool asks)
+static struct broker *start_with(const char *part, bool asks, uint32_t flags)
 {
 	char drive[32], text[MESSAGE_TEXT];
 	struct broker_options options = { .core_path = "/proc/self/exe",
 		                          .appliance = appliance,
 		                          .mode = START_DESCRIBE,
+		                          .flags = flags,
 		                          .asks = asks,
 		                          .drive = drive,
 		                          .output_fd = -1 };
@@ -167,6 +192,11 @@ static struct broker *start(const char *part, bool asks)
 	if (broker_start(&options, &b, text) < 0)
 		fail_msg("%s", text);
 	return b;
+}
+
+static struct broker *start(const char *part, bool asks)
+{
+	return start_with(part, asks, 0);
 }
 
 static int receive(struct broker *b, union message *m)
@@ -284,6 +314,52 @@ static void a_no_leaves_the_rest(void **state)
 	expect_notice(b, "vitrine.hostLoopback");
 	expect_notice(b, "online");
 	broker_free(b);
+}
+
+/* Whether a start asks; answers so. */
+static bool asks(uint32_t flags, bool accept)
+{
+	struct broker *b = start_with("state", true, flags);
+	bool asked = false;
+	union message m;
+
+	for (;;) {
+		assert_int_equal(receive(b, &m), 1);
+		if (m.header.type == MESSAGE_QUESTION) {
+			asked = true;
+			answer(b, accept);
+		}
+		if (m.header.type == MESSAGE_NOTICE && !strcmp(m.notice.text, "online"))
+			break;
+	}
+	broker_free(b);
+	return asked;
+}
+
+static void a_yes_is_kept_for_what_it_was_about(void **state)
+{
+	char home[] = "/tmp/vitrine-consent-XXXXXX", command[64];
+	uint16_t port = forwarded;
+	struct broker *b;
+
+	(void)state;
+	assert_non_null(mkdtemp(home));
+	setenv("XDG_STATE_HOME", home, 1);
+	assert_true(asks(0, false));                  /* a no is not kept */
+	assert_true(asks(START_AS_DOWNLOADED, true)); /* nor is a yes of such a run */
+	assert_true(asks(0, true));
+	assert_false(asks(0, true));
+	assert_true(asks(START_AS_DOWNLOADED, true));
+	forwarded++; /* another port is another question */
+	assert_true(asks(0, false));
+	forwarded = port;
+	assert_false(asks(0, true));
+	b = start("state", false); /* without a person it holds as well */
+	expect_notice(b, "online");
+	broker_free(b);
+	unsetenv("XDG_STATE_HOME");
+	snprintf(command, sizeof(command), "rm -r %s", home);
+	assert_int_equal(system(command), 0);
 }
 
 /* The core's question and the broker's come one after the other, whoever is first. */
@@ -477,6 +553,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(what_is_refused_is_told_and_the_rest_works),
 		cmocka_unit_test(a_person_who_is_there_is_asked_first),
 		cmocka_unit_test(a_no_leaves_the_rest),
+		cmocka_unit_test(a_yes_is_kept_for_what_it_was_about),
 		cmocka_unit_test(two_questions_are_asked_one_by_one),
 		cmocka_unit_test(a_dead_network_is_told_and_started_again),
 		cmocka_unit_test(a_network_that_dies_and_dies_is_given_up),

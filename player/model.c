@@ -132,7 +132,8 @@ static int take_question(struct model *m, const union message *message)
 	m->asking = true;
 	m->question_serial = q->header.serial;
 	m->question_kind = (enum question_kind)q->kind;
-	COPY_TEXT(m->question, q->text);
+	/* The broker's own words may have lines; the core's may not. */
+	copy_text(m->question, sizeof(m->question), q->text, q->kind == QUESTION_NETWORK ? "\n" : "");
 	COPY_TEXT(m->accept, q->accept);
 	COPY_TEXT(m->reject, q->reject);
 	return MODEL_QUESTION;

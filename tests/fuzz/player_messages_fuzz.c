@@ -29,6 +29,7 @@ static const struct {
 	{ MESSAGE_OPEN, sizeof(struct message_open) },
 	{ MESSAGE_POINTER_MODE, sizeof(struct message_pointer_mode) },
 	{ MESSAGE_NETWORK_WANTED, sizeof(struct message_network_wanted) },
+	{ MESSAGE_LICENSE, sizeof(struct message_license) },
 };
 
 static void require(bool claim)
@@ -42,6 +43,15 @@ static void check_text(const char *text, size_t size)
 	require(memchr(text, '\0', size) != NULL && g_utf8_validate(text, -1, NULL));
 	for (; *text != '\0'; text++)
 		require((unsigned char)*text >= ' ' && *text != 0x7f);
+}
+
+/* Lines and tabs beside. */
+static void check_license(const struct model *m)
+{
+	require(m->license_length < sizeof(m->license) && m->license[m->license_length] == '\0');
+	require(g_utf8_validate(m->license, (gssize)m->license_length, NULL));
+	for (size_t i = 0; i < m->license_length; i++)
+		require((m->license[i] & 0xe0) != 0 || m->license[i] == '\n' || m->license[i] == '\t');
 }
 
 static void check_model(const struct model *m)
@@ -101,8 +111,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_model(&m);
 		if (changes & MODEL_CD)
 			disc_menu_fill(menu, &m, recent);
-		if (changes & MODEL_QUESTION)
+		if (changes & MODEL_SERIAL)
+			require(m.said_count <= sizeof(m.said));
+		if (message.header.type == MESSAGE_LICENSE)
+			check_license(&m);
+		if (changes & MODEL_QUESTION) {
+			require(m.question_kind != QUESTION_LICENSE || m.license_whole);
 			model_answered(&m);
+		}
 	}
 	return 0;
 }

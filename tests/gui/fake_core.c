@@ -16,6 +16,8 @@
  *   still           its screen does not change by itself
  *   redraw N        but is drawn once more after N seconds
  *   serial TEXT     said on its first serial port after one second (\e \r \n); what is typed there comes back, as of a shell
+ *   forward A.B.C.D HOST GUEST      a port that it wants to be reached by; up to four
+ *   loopback        it wants this computer's own services
  *   flood           then says much more than anybody can read
  *   mouse           after one second it has a mouse only
  *   off  die  leave  garbage  nonsense  deaf  resize W H     what it does after one second: goes off, is killed by
@@ -49,8 +51,9 @@
 struct script {
 	char log[256], notice[MESSAGE_TEXT], warning[MESSAGE_TEXT], question[MESSAGE_TEXT], fail[MESSAGE_TEXT],
 		trouble[MESSAGE_TEXT], serial[MESSAGE_CHUNK], license[MESSAGE_TEXT];
+	struct message_network_wanted network;
 	unsigned width, height, cds, late_width, late_height, redraw;
-	bool still, flood, locked, beep, absolute, mouse, off, die, leave, garbage, nonsense, deaf;
+	bool still, flood, loopback, locked, beep, absolute, mouse, off, die, leave, garbage, nonsense, deaf;
 };
 
 struct fake {
@@ -66,6 +69,17 @@ struct fake {
 };
 
 /* ---- the script ---- */
+
+static void take_forward(struct script *s, const char *line)
+{
+	struct nat_forward f = { .protocol = NAT_TCP };
+	uint8_t *a = f.address;
+
+	if (sscanf(line, "forward %hhu.%hhu.%hhu.%hhu %hu %hu", a, a + 1, a + 2, a + 3, &f.host_port, &f.guest_port) ==
+	            6 &&
+	    s->network.forward_count < 4)
+		s->network.forwards[s->network.forward_count++] = f;
+}
 
 static void take_line(struct script *s, char *line)
 {
@@ -91,6 +105,7 @@ static void take_line(struct script *s, char *line)
 		{ "die", &s->die },           { "leave", &s->leave }, { "garbage", &s->garbage },
 		{ "nonsense", &s->nonsense }, { "deaf", &s->deaf },   { "absolute", &s->absolute },
 		{ "mouse", &s->mouse },       { "still", &s->still }, { "flood", &s->flood },
+		{ "loopback", &s->loopback },
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -103,6 +118,7 @@ static void take_line(struct script *s, char *line)
 	sscanf(line, "resize %u %u", &s->late_width, &s->late_height);
 	sscanf(line, "cds %u", &s->cds);
 	sscanf(line, "redraw %u", &s->redraw);
+	take_forward(s, line);
 }
 
 static void read_script(struct script *s, int fd)
@@ -390,7 +406,7 @@ static void receive(struct fake *f)
 		fprintf(f->log, "the player has gone (%d)\n", r);
 		exit(0);
 	}
-	while (count > 0)
+	while (count > 0 && m.header.type != MESSAGE_NETWORK) /* a cable stays plugged */
 		close(fds[--count]);
 	take(f, &m);
 }
@@ -493,6 +509,24 @@ static void play(struct fake *f)
 	}
 }
 
+/* The state folder comes first, as with a core that has read its appliance: consent is kept there. */
+static void want_network(struct fake *f)
+{
+	union message m = { .open = { .role = OPEN_CONFIGURATION,
+		                      .fingerprint = "0123456789abcdef0123456789abcdef",
+		                      .machine = "fake" } };
+	int fds[MESSAGE_MAX_FDS];
+	unsigned count;
+
+	say(f, &m, MESSAGE_OPEN);
+	if (message_receive(f->socket, &m, FROM_BROKER, fds, &count) < 0 || m.header.type != MESSAGE_OPENED)
+		exit(2);
+	m.network_wanted = f->script.network;
+	m.network_wanted.nic_count = 1;
+	m.network_wanted.flags = f->script.loopback ? NAT_HOST_LOOPBACK : 0;
+	say(f, &m, MESSAGE_NETWORK_WANTED);
+}
+
 static void introduce(struct fake *f, const char *name)
 {
 	union message m = { .hello = { .version = PROTOCOL_VERSION } };
@@ -507,6 +541,8 @@ static void introduce(struct fake *f, const char *name)
 	m = (union message){ .machine = { .cd_count = f->script.cds, .cpus = 1, .memory = 64 << 20 } };
 	snprintf(m.machine.name, sizeof(m.machine.name), "Fake of %.200s", name);
 	say(f, &m, MESSAGE_MACHINE);
+	if (f->script.network.forward_count != 0 || f->script.loopback)
+		want_network(f);
 	if (f->script.license[0] != '\0') {
 		ask_license(f);
 		return;

@@ -64,6 +64,38 @@ static void the_first_serial_port_is_heard_and_no_other(void **state)
 	assert_int_equal(tell(&m, MESSAGE_SERIAL_OUTPUT, said), -EPROTO);
 }
 
+static void a_licence_is_whole_before_it_is_asked_about(void **state)
+{
+	struct model m = running(0);
+	union message part = { .license = { .text = "one\n\ttwo \xe2\x80\xae" } },
+		      whole = { .license = { .text = "!" } };
+	union message question = { .question = { .kind = QUESTION_LICENSE } };
+
+	(void)state;
+	assert_int_equal(tell(&m, MESSAGE_QUESTION, question), -EPROTO);
+	assert_int_equal(tell(&m, MESSAGE_LICENSE, part), 0);
+	assert_int_equal(tell(&m, MESSAGE_QUESTION, question), -EPROTO);
+	whole.license.last = 1;
+	assert_int_equal(tell(&m, MESSAGE_LICENSE, whole), 0);
+	assert_string_equal(m.license, "one\n\ttwo  !");
+	assert_int_equal(m.license_length, strlen(m.license));
+	assert_int_equal(tell(&m, MESSAGE_LICENSE, whole), -EPROTO); /* no second one */
+	assert_int_equal(tell(&m, MESSAGE_QUESTION, question), MODEL_QUESTION);
+}
+
+static void a_licence_without_end_is_nonsense(void **state)
+{
+	struct model m = running(0);
+	union message part = { .license = { .last = 0 } };
+	unsigned count = 0;
+
+	(void)state;
+	memset(part.license.text, 'x', sizeof(part.license.text) - 1);
+	while (tell(&m, MESSAGE_LICENSE, part) == 0)
+		count++;
+	assert_int_equal(count, (LICENSE_MAX - 1) / (MESSAGE_CHUNK - 1));
+}
+
 static void a_core_that_does_not_greet_is_broken(void **state)
 {
 	struct model m = { 0 };
@@ -333,6 +365,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_normal_start_is_shown),
 		cmocka_unit_test(the_first_serial_port_is_heard_and_no_other),
+		cmocka_unit_test(a_licence_is_whole_before_it_is_asked_about),
+		cmocka_unit_test(a_licence_without_end_is_nonsense),
 		cmocka_unit_test(a_core_that_does_not_greet_is_broken),
 		cmocka_unit_test(a_start_may_fail_before_the_greeting),
 		cmocka_unit_test(greeting_and_description_come_once),

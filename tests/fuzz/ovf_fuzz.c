@@ -10,7 +10,10 @@
 #include <unistd.h>
 
 #include "tests/unit/vmformat/same_appliance.h"
+#include "vmformat/deployment.h"
+#include "vmformat/iso_write.h"
 #include "vmformat/ovf.h"
+#include "vmformat/ovf_private.h"
 #include "vmformat/vmx.h"
 
 static void require(bool condition, const char *what)
@@ -66,6 +69,33 @@ static void check_round_trip(const struct appliance *a)
 	free(text);
 }
 
+/* What the guest gets is XML to others, whatever the properties are, and fits on its disc. */
+static void check_environment(struct appliance *a)
+{
+	static const char macs[APPLIANCE_MAX_NICS][18];
+	struct iso_file file = { .name = DEPLOYMENT_FILE, .short_name = "OVF_ENV.XML" };
+	struct error e = { 0 };
+	xmlDoc *doc = NULL;
+	uint8_t *image;
+	bool damaged;
+	size_t size;
+	char *xml;
+
+	require(strlen(a->deployment->license) <= DEPLOYMENT_MAX_LICENSE, "licence");
+	require(a->deployment->property_count <= DEPLOYMENT_MAX_PROPERTIES, "properties");
+	deployment_review(a);
+	if (deployment_environment(a, macs, &xml, &file.length, &e) < 0) {
+		require(e.code == -EFBIG, e.text);
+		return;
+	}
+	file.data = xml;
+	require(ovf_parse_xml(xml, file.length, "written", &doc, &damaged, &e) == 0 && !damaged, "environment");
+	require(iso_write("OVFENV", &file, 0, &image, &size) == 0, "disc");
+	xmlFreeDoc(doc);
+	free(image);
+	free(xml);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -85,6 +115,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		require(e.code < 0 && *e.text, "an error without words");
 	else if (reads_back(a))
 		check_round_trip(a);
+	if (!e.code)
+		check_environment(a);
 	appliance_free(a);
 	file_close(&source);
 	return 0;

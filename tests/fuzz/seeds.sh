@@ -91,7 +91,22 @@ seed_player_messages() { # rows of: type, count, count bytes
 
 ovf_text() { cat "$here/../../samples/testcard/testcard.ovf.in"; }
 
-seed_ovf() { ovf_text >"$1/testcard"; }
+# The sections beside the hardware
+product_text() {
+	cat <<-'END'
+	<Envelope xmlns:ovf='http://schemas.dmtf.org/ovf/envelope/1' xmlns:rasd='r'><DeploymentOptionSection><Configuration ovf:id='big'/><Configuration
+	ovf:id='small' ovf:default='true'/></DeploymentOptionSection><VirtualSystemCollection><EulaSection><License ovf:msgid='e'/></EulaSection><VirtualSystem
+	ovf:id='vm'><EulaSection><License>Be&#13; good</License></EulaSection><ProductSection ovf:class='c' ovf:instance='i'><Property ovf:key='k' ovf:value='v'
+	ovf:userConfigurable='true' ovf:password='true' ovf:qualifiers='MinLen(1)'><Value ovf:value='w' ovf:configuration='small'/></Property></ProductSection>
+	<VirtualHardwareSection ovf:transport='iso com.vmware.guestInfo'><Item><rasd:InstanceID>1</rasd:InstanceID><rasd:ResourceType>10</rasd:ResourceType>
+	<rasd:Connection>Net</rasd:Connection></Item></VirtualHardwareSection></VirtualSystem></VirtualSystemCollection><Strings xml:lang='en'><Msg
+	ovf:msgid='e'>Text</Msg></Strings></Envelope>
+	END
+}
+seed_ovf() {
+	ovf_text >"$1/testcard"
+	product_text >"$1/product"
+}
 
 seed_manifest() {
 	local digest=0123456789abcdef0123456789abcdef01234567

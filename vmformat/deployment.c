@@ -89,20 +89,42 @@ bool deployment_wants_disc(const struct appliance *a)
 	return a->deployment && a->deployment->property_count && a->deployment->transports & TRANSPORT_ISO;
 }
 
+/* "hostname, vami.ip0, ..." */
+static void list_keys(const struct deployment *d, char *text, size_t size)
+{
+	size_t used = 0;
+
+	text[0] = '\0';
+	for (unsigned i = 0; i < d->property_count; i++) {
+		const char *key = d->properties[i].key, *comma = i ? ", " : "";
+
+		if (used + strlen(comma) + strlen(key) + sizeof(", ...") > size) {
+			snprintf(text + used, size - used, "%s...", comma);
+			return;
+		}
+		used += (size_t)snprintf(text + used, size - used, "%s%s", comma, key);
+	}
+}
+
 /* A guest without a transport may still have properties: some deployment tools hand them over by themselves. */
 static void remark_on_transport(struct appliance *a)
 {
 	const struct deployment *d = a->deployment;
+	char keys[400];
 
-	if (d->property_count && !(d->transports & TRANSPORT_ISO))
+	if (!d->property_count || d->transports & TRANSPORT_ISO)
+		return;
+	list_keys(d, keys, sizeof(keys));
+	if (d->transports & TRANSPORT_OTHER)
 		appliance_remark(
 			a, 0, "ProductSection",
-			d->transports & TRANSPORT_OTHER
-				? "The guest asks for its %u properties by a way that is not honoured (only a CD is); "
-				  "it starts without them."
-				: "The guest does not say how it would get its %u properties; it starts without "
-				  "them.",
-			d->property_count);
+			"The guest asks for its properties by another way than a CD (VMware's guestInfo), which is not "
+			"honoured; it starts without them: %s",
+			keys);
+	else
+		appliance_remark(a, 0, "ProductSection",
+		                 "The guest does not say how it would get its properties; it starts without them: %s",
+		                 keys);
 }
 
 void deployment_review(struct appliance *a)

@@ -234,6 +234,13 @@ static void too_many_properties_are_cut_with_a_word(void **state)
 	assert_int_equal(a->deployment->property_count, DEPLOYMENT_MAX_PROPERTIES);
 	assert_remark(a, "There are more than 1024 properties");
 	appliance_free(a);
+
+	memcpy(strstr(text, "'com.vmware") + 1, "another way altogether  ", 24); /* no CD: their names are many, too */
+	a = open_text(text);
+	deployment_review(a);
+	assert_remark(a, ", k3, k4");
+	assert_remark(a, ", ...");
+	appliance_free(a);
 	free(text);
 }
 
@@ -308,13 +315,15 @@ static void other_ways_to_the_guest_are_remarked(void **state)
 	(void)state;
 	assert_false(deployment_wants_disc(a));
 	deployment_review(a);
-	assert_remark(a, "4 properties by a way that is not honoured");
+	assert_remark(a,
+	              "(VMware's guestInfo), which is not honoured; it starts without them: Host, ip, secret, other");
 	appliance_free(a);
 
 	a = open_text(MACHINE(SOME HARDWARE("")));
 	assert_false(deployment_wants_disc(a));
 	deployment_review(a);
-	assert_remark(a, "does not say how it would get its 4 properties");
+	assert_remark(a,
+	              "does not say how it would get its properties; it starts without them: Host, ip, secret, other");
 	appliance_free(a);
 
 	a = open_text(MACHINE(HARDWARE(ISO))); /* a CD without anything on it */

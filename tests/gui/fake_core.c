@@ -20,7 +20,7 @@
  *   loopback        it wants this computer's own services
  *   flood           then says much more than anybody can read
  *   mouse           after one second it has a mouse only
- *   off  die  leave  garbage  nonsense  deaf  resize W H     what it does after one second: goes off, is killed by
+ *   off  die  leave  garbage  nonsense  deaf  resize W H     what it does a second after its first picture was shown: goes off, is killed by
  *                   a signal, ends with code 3, sends random bytes, sends a well-formed message that makes no sense,
  *                   reads nothing more, changes its screen
  *
@@ -63,6 +63,7 @@ struct fake {
 	uint32_t *pixels;
 	struct sound_ring *sound;
 	bool running, ready, late_done;
+	bool shown; /* the first picture was: seconds count from then, however slowly the window comes up */
 	unsigned frame;
 	int pointer_x, pointer_y;
 	struct timespec start;
@@ -318,7 +319,9 @@ static void take_command(struct fake *f, enum command command)
 	};
 
 	if (command == COMMAND_SCREEN_READY) { /* too often for the log */
-		f->ready = true;
+		if (!f->shown)
+			clock_gettime(CLOCK_MONOTONIC, &f->start);
+		f->ready = f->shown = true;
 		return;
 	}
 	fprintf(f->log, "command %s\n", names[command]);
@@ -489,14 +492,15 @@ static void play(struct fake *f)
 
 	for (;;) {
 		long now = elapsed_ms(f);
+		next = next > now + FRAME_MS ? now : next; /* the count began anew */
 		if (poll(&p, 1, next > now ? (int)(next - now) : 0) > 0) {
 			receive(f);
 			continue;
 		}
 		next = elapsed_ms(f) + FRAME_MS;
-		if (now > 1000 && !f->late_done)
+		if (f->shown && now > 1000 && !f->late_done)
 			do_late_things(f);
-		if (f->script.redraw && now > f->script.redraw * 1000L) {
+		if (f->shown && f->script.redraw && now > f->script.redraw * 1000L) {
 			f->script.redraw = 0;
 			draw_ground(f);
 		}

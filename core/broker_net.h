@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The broker's part of the network: judges what a core asks for, starts vitrine-net between core and host, tells it the
- * host's name servers as they change, and starts it again when it dies (at most NET_RESTARTS times a minute). One thread;
- * its descriptors are in the broker's epoll set with NET_EVENT_* as data.
+ * The broker's part of the network: judges what a core asks for, starts vitrine-net between core and host, tells it
+ * the host's name servers as they change, and starts it again when it dies (at most NET_RESTARTS times a minute).
+ * One thread; its descriptors are in the broker's epoll set with NET_EVENT_* as data.
  */
 #ifndef VITRINE_BROKER_NET_H
 #define VITRINE_BROKER_NET_H

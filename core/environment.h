@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The guest's OVF environment (vmformat/deployment.h): a disc of our own with ovf-env.xml, in the first CD drive that would be
- * empty, or in one that is added for it. A machine that cannot get it starts without; a remark or notice says why. I/O thread.
+ * The guest's OVF environment (vmformat/deployment.h): a disc of our own with ovf-env.xml, in the first CD drive
+ * that would be empty, or in one that is added for it. A machine that cannot get it starts without; a remark or
+ * notice says why. I/O thread.
  */
 #ifndef VITRINE_ENVIRONMENT_H
 #define VITRINE_ENVIRONMENT_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The appliance's licence agreement, shown to the person before the first run. That it was accepted is kept in the state folder
- * by the text's digest, so that another text is another question. Main thread.
+ * The appliance's licence agreement, shown to the person before the first run. That it was accepted is kept in the
+ * state folder by the text's digest, so that another text is another question. Main thread.
  */
 #ifndef VITRINE_LICENSE_H
 #define VITRINE_LICENSE_H

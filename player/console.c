@@ -246,8 +246,8 @@ void console_start(struct console *c)
 	turn(c, false, true);
 }
 
-/* Also while the screen is shown, which GTK would leave the terminal a few columns wide for: what the guest says meanwhile is laid
- * out for the room that it will be seen in. */
+/* Also while the screen is shown, which GTK would leave the terminal a few columns wide for: what the guest says
+ * meanwhile is laid out for the room that it will be seen in. */
 static void allocated(GtkWidget *stack, GdkRectangle *allocation, gpointer data)
 {
 	struct console *c = data;
@@ -274,8 +274,8 @@ static void destroyed(GtkWidget *stack, gpointer data)
 	g_free(c);
 }
 
-/* Signals by which a guest would move, resize, name or minimise the window are not connected; VTE 0.70 knows no sequence that
- * reads or writes the clipboard. The user's own selection and paste work as in any terminal. */
+/* Signals by which a guest would move, resize, name or minimise the window are not connected; VTE 0.70 knows no
+ * sequence that reads or writes the clipboard. The user's own selection and paste work as in any terminal. */
 static VteTerminal *make_terminal(void)
 {
 	static const GdkRGBA black = { 0, 0, 0, 1 }, grey = { 0.83, 0.84, 0.81, 1 };

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The serial console: a terminal beside the guest's screen that shows what COM1 says and types into it. console_rule.h says when
- * it comes by itself.
+ * The serial console: a terminal beside the guest's screen that shows what COM1 says and types into it.
+ * console_rule.h says when it comes by itself.
  *
- * The guest's bytes are hostile. The terminal interprets them and does nothing else: no links, no pictures, no bell; what they ask
- * of the window or the clipboard nobody listens to. Its past is bounded, and so is what waits to be shown: a flood loses bytes, and
- * says so. The console belongs to the stack and goes with it; main thread.
+ * The guest's bytes are hostile. The terminal interprets them and does nothing else: no links, no pictures, no bell;
+ * what they ask of the window or the clipboard nobody listens to. Its past is bounded, and so is what waits to be
+ * shown: a flood loses bytes, and says so. The console belongs to the stack and goes with it; main thread.
  */
 #ifndef VITRINE_PLAYER_CONSOLE_H
 #define VITRINE_PLAYER_CONSOLE_H

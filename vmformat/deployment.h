@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * What an OVF says beside the hardware: licence agreements to be shown before the first run, and properties that reach the guest
- * as its "OVF environment" (DMTF DSP0243 1.1, sections 9.5, 9.9 and 11). It belongs to the download: the text that the user
- * edits (appliance_apply_vmx()) leaves it as it is, and may give properties other values (vitrine.property.KEY).
+ * What an OVF says beside the hardware: licence agreements to be shown before the first run, and properties that
+ * reach the guest as its "OVF environment" (DMTF DSP0243 1.1, sections 9.5, 9.6 and 11). It belongs to the download:
+ * the text that the user edits (appliance_apply_vmx()) leaves it as it is, and may give properties other values
+ * (vitrine.property.KEY).
  */
 #ifndef VITRINE_DEPLOYMENT_H
 #define VITRINE_DEPLOYMENT_H
@@ -47,8 +48,8 @@ bool deployment_wants_disc(const struct appliance *a);
 /* Remarks on what the user should know of the properties: those that wait for a value, and what is not handed over. */
 void deployment_review(struct appliance *a);
 /*
- * The environment document (malloc'ed). macs: a text per network card of the appliance, "00:0c:29:12:34:56". -EFBIG: beyond
- * DEPLOYMENT_MAX_ENVIRONMENT; -ENOMEM.
+ * The environment document (malloc'ed). macs: a text per network card of the appliance, "00:0c:29:12:34:56". -EFBIG:
+ * beyond DEPLOYMENT_MAX_ENVIRONMENT; -ENOMEM.
  */
 int deployment_environment(const struct appliance *a, const char (*macs)[18], char **ret_xml, size_t *ret_length,
                            struct error *e);

@@ -13,7 +13,8 @@
 #define MAX_NAME 64u           /* characters of Joliet */
 #define LAST_TIME 5869583999ll /* the end of 2155, the last year of a directory record */
 
-/* Where everything lies, in sectors. Each of the two trees (ISO 9660's and Joliet's) has a descriptor, path tables and a root. */
+/* Where everything lies, in sectors. Each of the two trees (ISO 9660's and Joliet's) has a descriptor, path tables and
+ * a root. */
 enum place { PRIMARY = 16, SUPPLEMENTARY = 17, TERMINATOR = 18, FIRST_TREE = 19, SECOND_TREE = 22, DATA = 25 };
 enum tree_part { PATH_TABLE_L, PATH_TABLE_M, ROOT };
 

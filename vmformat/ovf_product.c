@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What the package says beside the hardware: EulaSection, ProductSection and ovf:transport (DSP0243 1.1, sections 9.5, 9.9, 11). */
+/* What the package says beside the hardware: EulaSection, ProductSection and ovf:transport (DSP0243 1.1, sections 9.5,
+ * 9.6, 11). */
 #include "vmformat/ovf_private.h"
 
 #include <errno.h>

@@ -15,13 +15,13 @@
  *   absolute        the guest has a tablet
  *   still           its screen does not change by itself
  *   redraw N        but is drawn once more after N seconds
- *   serial TEXT     said on its first serial port after one second (\e \r \n); what is typed there comes back, as of a shell
+ *   serial TEXT     said on its first serial port (\e \r \n), late, as below; what is typed there comes back
  *   forward A.B.C.D HOST GUEST      a port that it wants to be reached by; up to four
  *   loopback        it wants this computer's own services
  *   flood           then says much more than anybody can read
- *   mouse           after one second it has a mouse only
- *   off  die  leave  garbage  nonsense  deaf  resize W H     what it does a second after its first picture was shown: goes off, is killed by
- *                   a signal, ends with code 3, sends random bytes, sends a well-formed message that makes no sense,
+ *   mouse           late, it has a mouse only
+ *   off  die  leave  garbage  nonsense  deaf  resize W H     what it does late, which is a second after its first
+ *                   picture was shown: goes off, is killed by a signal, ends with code 3, sends random bytes, sends a well-formed message that makes no sense,
  *                   reads nothing more, changes its screen
  *
  * The screen shows a bar that moves with each frame, one cell for each key by its code, and a cross that the pointer

@@ -17,6 +17,7 @@
 #include "vmformat/vmdk.h"
 #include "vmformat/vmx.h"
 #include "vmformat/vmx_encoding.h"
+#include "vmformat/wrap.h"
 
 #define MEBIBYTE (1ull << 20)
 /* Enough for a tar header, the root element of an OVF behind its comments, and the first keys of a .vmx. */
@@ -89,6 +90,7 @@ void appliance_free(struct appliance *a)
 	if (a->container_free)
 		a->container_free(a->container);
 	file_close(&a->source);
+	wrap_free(a->wrap);
 	free(a);
 }
 
@@ -320,11 +322,12 @@ static int open_source_or_outer(const struct files *files, const char *name, str
 	return files_open(a->outer, name, ret_file, e);
 }
 
-/* "Debian 12.ova" -> "Debian 12" */
+/* "Debian 12.ova" -> "Debian 12"; "Debian 12.img.gz" -> the same */
 static int name_after_file(struct appliance *a, const struct file *file)
 {
-	char *title = base_name(file), *dot;
+	char *base = base_name(file), *title = base ? wrap_strip_name(base) : NULL, *dot;
 
+	free(base);
 	if (!title)
 		return -ENOMEM;
 	dot = strrchr(title, '.');
@@ -430,9 +433,33 @@ static int open_by_content(struct appliance *a, const struct file *source, const
 	return open_bare(a, source, files, e);
 }
 
+/* What the opened file is, or what was packed in it: *ret_inner, else FILE_CLOSED. */
+static int open_wrapped(struct appliance *a, const struct file *source, const struct files *files,
+                        struct file *ret_inner, struct error *e)
+{
+	struct file whole;
+	int r;
+
+	*ret_inner = FILE_CLOSED;
+	a->outer = files;
+	a->inner = (struct files){ .open = open_outer, .context = a };
+	/* A piece of a flat disk holds what a guest wrote: that must not be taken for a package. */
+	if (vmdk_find_whole(source, files, &whole)) {
+		file_close(&whole);
+		return 0;
+	}
+	r = wrap_open(a, source, files, &a->wrap, ret_inner, e);
+	if (r == 0 && a->wrap) {
+		a->outer = wrap_files(a->wrap);
+		a->inner.gz_index = a->outer->gz_index;
+	}
+	return r;
+}
+
 int appliance_open(struct file *source, const struct files *files, struct appliance **ret_appliance, struct error *e)
 {
 	struct appliance *a;
+	struct file inner, *opened;
 	int r;
 
 	if (source->size == 0)
@@ -441,17 +468,20 @@ int appliance_open(struct file *source, const struct files *files, struct applia
 	a = appliance_new();
 	if (!a)
 		return error_set(e, -ENOMEM, "%s: out of memory", source->name);
-	a->outer = files;
-	a->inner = (struct files){ .open = open_outer, .context = a };
-	r = open_by_content(a, source, files, e);
+	r = open_wrapped(a, source, files, &inner, e);
+	opened = inner.fd >= 0 ? &inner : source;
+	if (!r)
+		r = open_by_content(a, opened, a->outer, e);
 	if (!r && !*a->name)
-		r = name_after_file(a, source);
+		r = name_after_file(a, opened);
 	if (r < 0) {
+		file_close(&inner);
 		appliance_free(a);
 		return error_set(e, r, "%s: %s", source->name, strerror(-r));
 	}
-	a->source = *source;
-	*source = FILE_CLOSED;
+	a->source = *opened;
+	*opened = FILE_CLOSED;
+	file_close(source); /* the wrap has its own */
 	*ret_appliance = a;
 	return 0;
 }
@@ -469,6 +499,7 @@ static void keep_private(struct appliance *to, const struct appliance *from)
 	to->manifest = from->manifest;
 	to->source = from->source;
 	to->source_is_drive = from->source_is_drive;
+	to->wrap = from->wrap;
 	to->has_text_digest = from->has_text_digest;
 	memcpy(to->text_digest, from->text_digest, sizeof(to->text_digest));
 	memcpy(to->fingerprint, from->fingerprint, sizeof(to->fingerprint));

@@ -110,6 +110,8 @@ struct appliance_remark {
 	char *text;    /* a sentence */
 };
 
+struct wrap;
+
 struct appliance {
 	char *name;     /* displayName */
 	char *guest_os; /* VMware's guestOS identifier where one is known ("debian10-64"), else the text's words, or "" */
@@ -146,7 +148,8 @@ struct appliance {
 	void *container;           /* the tar's index and manifest, or NULL */
 	void (*container_free)(void *);
 	struct manifest *manifest; /* owned by the container; NULL: none came */
-	struct file source;        /* the opened file itself */
+	struct file source;        /* the opened file itself, or what was packed in it */
+	struct wrap *wrap;         /* owned; NULL: it was not packed */
 	bool source_is_drive;      /* a bare disk or ISO: the source is what its drive names */
 	bool has_text_digest;      /* appliance_hash_text() was called: an OVF */
 	uint8_t text_digest[32];
@@ -154,9 +157,10 @@ struct appliance {
 };
 
 /*
- * Opens what a user double-clicked: .vmx, .ovf, .ova, a disk image, any piece of a split disk, or an ISO, told by content;
- * source.name only breaks ties. A bare disk becomes a machine with that disk on IDE 0:0 and an empty CD on IDE 1:0; an ISO a
- * machine with that CD and a blank-less board. Takes over *source on success. files must outlive the appliance.
+ * Opens what a user double-clicked: .vmx, .ovf, .ova, a disk image, any piece of a split disk, or an ISO, or one of these in a
+ * .gz, .xz, .zip or .7z, told by content; source.name only breaks ties. A bare disk becomes a machine with that disk on IDE 0:0 and an empty CD on IDE 1:0; an ISO a
+ * machine with that CD and a blank-less board. Takes over *source on success. files must outlive the appliance; what cannot be
+ * played in place needs files->keep, and takes as long as unpacking does (-ECANCELED, -ENOSPC, -EBUSY).
  * Errors: -EINVAL not an appliance or damaged; -ENOTSUP understood but not played; -EFBIG a limit; those of file_read().
  */
 int appliance_open(struct file *source, const struct files *files, struct appliance **ret_appliance, struct error *e);

@@ -320,6 +320,13 @@ static struct amount amount_of(uint64_t bytes)
 	return amount;
 }
 
+void disk_amount(uint64_t bytes, char ret_text[32])
+{
+	struct amount amount = amount_of(bytes);
+
+	snprintf(ret_text, 32, "%.20s %s", amount.number, amount.unit);
+}
+
 int disk_truncated(struct error *e, const char *name, uint64_t size, uint64_t needed)
 {
 	static const char advice[] = "the download was probably interrupted. Download it again.";

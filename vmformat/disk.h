@@ -93,6 +93,9 @@ void disk_close(struct disk *disk);
  * returns -ENODATA. needed 0: nobody knows. */
 int disk_truncated(struct error *e, const char *name, uint64_t size, uint64_t needed);
 
+/* "3.2 GB", as file managers show it. At least 32 bytes. */
+void disk_amount(uint64_t bytes, char ret_text[32]);
+
 /* The explicit table of formats, ended by NULL (disk_formats.c). */
 extern const struct disk_format *const disk_formats[];
 

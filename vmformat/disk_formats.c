@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "vmformat/bytes.h"
+#include "vmformat/gz.h"
 #include "vmformat/iso.h"
 #include "vmformat/qcow2_image.h"
 #include "vmformat/raw.h"
@@ -12,6 +13,7 @@
 #include "vmformat/vhd.h"
 #include "vmformat/vhdx.h"
 #include "vmformat/vmdk.h"
+#include "vmformat/xz.h"
 
 /* Asked in this order; raw takes everything and is therefore last. */
 const struct disk_format *const disk_formats[] = {
@@ -20,6 +22,8 @@ const struct disk_format *const disk_formats[] = {
 	&vdi_format,
 	&vhd_format,
 	&vhdx_format,
+	&xz_format,
+	&gz_format,
 	&iso_format,
 	&raw_format,
 	NULL,
@@ -41,11 +45,6 @@ static const struct {
 	{ 0, 4, "QED\0", "a QED disk, which Vitrine does not play", CONVERT, -ENOTSUP },
 	{ 0, 16, "WithoutFreeSpace", "a Parallels disk, which Vitrine does not play", CONVERT, -ENOTSUP },
 	{ 0, 16, "WithouFreSpacExt", "a Parallels disk, which Vitrine does not play", CONVERT, -ENOTSUP },
-	{ 0, 3, "\x1f\x8b\x08", "compressed with gzip", UNPACK, -ENOTSUP },
-	{ 0, 6,
-	  "\xfd"
-	  "7zXZ\0",
-	  "compressed with xz", UNPACK, -ENOTSUP },
 	{ 0, 4, "\x28\xb5\x2f\xfd", "compressed with zstd", UNPACK, -ENOTSUP },
 	{ 4, 6, "1AY&SY", "compressed with bzip2", UNPACK, -ENOTSUP },
 	{ 0, 4, "PK\3\4", "a ZIP archive", UNPACK, -ENOTSUP },

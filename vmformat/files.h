@@ -36,11 +36,16 @@ int file_from_fd(int fd, const char *name, struct file *ret_file, struct error *
 /* Closes; harmless on FILE_CLOSED and on NULL. */
 void file_close(struct file *f);
 
+struct gz_index;
+struct keep;
+
 struct files {
 	/* Opens name (as written in the appliance: relative to its folder, '/' separated) for reading.
 	 * Errors: -ENOENT no such file, -EXDEV it lies outside the folder, -EACCES refused, and others of open(2). */
 	int (*open)(const struct files *files, const char *name, struct file *ret_file, struct error *e);
 	void *context;
+	const struct keep *keep;          /* keep.h; NULL: nothing can be kept, so what would have to be is refused */
+	const struct gz_index *gz_index; /* gz.h: of the one gzip file that can be read in place; NULL: none */
 };
 
 static inline int files_open(const struct files *files, const char *name, struct file *ret_file, struct error *e)

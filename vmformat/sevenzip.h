@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: MIT */
+/* Private to vmformat: a .7z, which libarchive unpacks from beginning to end (its members are mostly one stream). */
+#ifndef VITRINE_SEVENZIP_H
+#define VITRINE_SEVENZIP_H
+
+#include "vmformat/appliance.h"
+#include "vmformat/unpack.h"
+
+/* All that is a file into u, which was restarted; unpack_commit() and unpack_abandon() are the caller's. a: for remarks. */
+int sevenzip_unpack(const struct file *file, struct unpack *u, struct appliance *a, struct error *e);
+
+#endif

@@ -29,6 +29,7 @@
 #include <unistd.h>
 
 #include "vmformat/bytes.h"
+#include "vmformat/keep.h"
 
 #define FINGERPRINT_DIGITS 32
 #define NAME_BYTES 100             /* of a state folder's name before its id: leaves room below NAME_MAX for suffixes */
@@ -639,6 +640,36 @@ static int open_license(struct broker_files *f, const struct message_open *m, in
 	return open_state_file(f, "license", O_RDWR | O_CREAT, ret_fd, text);
 }
 
+/* "kept", "unpacked-0" to "unpacked-9999": the only names of vmformat/keep.h. */
+static bool kept_is_sound(const char *name)
+{
+	size_t length = strlen(KEEP_UNPACKED);
+	size_t digits = strncmp(name, KEEP_UNPACKED, length) ? 0 : strspn(name + length, "0123456789");
+
+	return !strcmp(name, KEEP_RECORD) || (digits >= 1 && digits <= 4 && !name[length + digits]);
+}
+
+/* Who locks the record writes; anybody else reads what is complete, and never waits. */
+static int open_kept(struct broker_files *f, const struct message_open *m, int *ret_fd, char text[MESSAGE_TEXT])
+{
+	bool is_record = !strcmp(m->name, KEEP_RECORD);
+	int err;
+
+	if (!kept_is_sound(m->name))
+		return broker_say(text, -EINVAL, "The core asked to keep a file under a name that cannot be: %s",
+		                  m->name);
+	if (!is_record && !f->keeps)
+		return open_state_file(f, m->name, O_RDONLY, ret_fd, text);
+	err = open_state_file(f, m->name, O_RDWR | O_CREAT, ret_fd, text);
+	if (err || !is_record)
+		return err;
+	f->keeps = flock(*ret_fd, LOCK_EX | LOCK_NB) == 0;
+	if (f->keeps)
+		return 0;
+	close(*ret_fd);
+	return open_state_file(f, m->name, O_RDONLY, ret_fd, text);
+}
+
 static const struct {
 	bool needs_state;
 	int (*open)(struct broker_files *f, const struct message_open *m, int *ret_fd, char text[MESSAGE_TEXT]);
@@ -649,6 +680,7 @@ static const struct {
 	[OPEN_CONFIGURATION] = { true, open_configuration },
 	[OPEN_LICENSE] = { true, open_license },
 	[OPEN_OVERLAY_READ] = { true, open_overlay },
+	[OPEN_KEPT] = { true, open_kept },
 };
 
 int broker_files_open(struct broker_files *f, const struct message_open *m, int *ret_fd, char text[MESSAGE_TEXT])

@@ -29,6 +29,7 @@ struct broker_files {
 	char fingerprint[33]; /* of the state folder; "" before it is known, then fixed */
 	char *state_path;
 	char *state_name;    /* `<name>` of `<name>-<id>` */
+	bool keeps;          /* we hold the lock of what is kept, and so may write it */
 	char *configuration; /* path of the .vmx in the state folder once asked for, else NULL */
 };
 

@@ -715,8 +715,8 @@ static void play(struct control *c)
 
 	if (build(c, &e) < 0) {
 		c->error = e;
-		c->state = STATE_FAILED;
-		c->reason = OFF_ERROR;
+		c->state = e.code == -ECANCELED ? STATE_OFF : STATE_FAILED;
+		c->reason = e.code == -ECANCELED ? OFF_USER : OFF_ERROR;
 		return;
 	}
 	find_cds(c);

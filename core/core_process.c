@@ -20,6 +20,7 @@
 #include "core/session.h"
 #include "vmformat/bytes.h"
 #include "vmformat/ovf.h"
+#include "vmformat/sevenzip.h"
 #include "vmformat/vmx.h"
 
 /* ---- START_DESCRIBE ---- */
@@ -115,6 +116,7 @@ static int shut_door(struct link *l)
 	int err;
 
 	ovf_warm_parser();
+	sevenzip_warm_locale();
 	vmx_warm_encodings(); /* a missing one shows as '?' in a name: no reason not to play */
 	err = sandbox_shut(&hello.hello.landlock_abi);
 	if (!err)

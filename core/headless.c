@@ -56,6 +56,9 @@ struct headless {
 	double settled_since; /* when the text last changed, or the graphics mode began */
 	struct transcript serial, debug;
 
+	unsigned percent; /* of what is prepared, once told_progress */
+	bool told_progress;
+	bool counts; /* a line without its end is on the terminal */
 	enum machine_state state;
 	bool ended;    /* the core said its last state, or has gone */
 	bool stopping; /* we asked it to */
@@ -300,6 +303,29 @@ static void take_machine(struct headless *h, const union message *m)
 	stop(h, EXIT_TROUBLE);
 }
 
+/* Unpacking takes minutes: a line that counts on a terminal, else one at each tenth. */
+static void take_progress(struct headless *h, const union message *m)
+{
+	const struct message_progress *p = &m->progress;
+	unsigned percent = p->total ? (unsigned)((double)p->done * 100 / (double)p->total) : 100;
+	unsigned step = isatty(STDERR_FILENO) ? 1 : 10;
+
+	if (h->options->quiet || (h->told_progress && percent / step == h->percent / step))
+		return;
+	h->told_progress = true;
+	h->percent = percent;
+	h->counts = step == 1;
+	fprintf(stderr, "%svitrine-core: note: %s is being prepared: %u%%%s", h->counts ? "\r" : "", p->what, percent,
+	        h->counts ? "" : "\n");
+}
+
+static void end_counting(struct headless *h)
+{
+	if (h->counts)
+		fputc('\n', stderr);
+	h->counts = false;
+}
+
 static void take_output(struct headless *h, const union message *m)
 {
 	write_out(h, STDOUT_FILENO, (const uint8_t *)m->output.data, m->output.count);
@@ -326,12 +352,19 @@ static const struct {
 	enum message_type type;
 	void (*take)(struct headless *h, const union message *m);
 } takers[] = {
-	{ MESSAGE_HELLO, take_nothing },     { MESSAGE_MACHINE, take_machine },
-	{ MESSAGE_STATE, take_state },       { MESSAGE_SCREEN, take_screen },
-	{ MESSAGE_CD, take_nothing },        { MESSAGE_SERIAL_OUTPUT, take_serial },
-	{ MESSAGE_NOTICE, take_notice },     { MESSAGE_LICENSE, take_license },
-	{ MESSAGE_QUESTION, take_question }, { MESSAGE_TEXT_SCREEN, take_text_screen },
-	{ MESSAGE_OUTPUT, take_output },     { MESSAGE_LISTENING, take_listening },
+	{ MESSAGE_HELLO, take_nothing },
+	{ MESSAGE_MACHINE, take_machine },
+	{ MESSAGE_STATE, take_state },
+	{ MESSAGE_SCREEN, take_screen },
+	{ MESSAGE_CD, take_nothing },
+	{ MESSAGE_SERIAL_OUTPUT, take_serial },
+	{ MESSAGE_NOTICE, take_notice },
+	{ MESSAGE_QUESTION, take_question },
+	{ MESSAGE_TEXT_SCREEN, take_text_screen },
+	{ MESSAGE_OUTPUT, take_output },
+	{ MESSAGE_LISTENING, take_listening },
+	{ MESSAGE_LICENSE, take_license },
+	{ MESSAGE_PROGRESS, take_progress },
 };
 
 static void explain_death(struct headless *h)
@@ -339,6 +372,7 @@ static void explain_death(struct headless *h)
 	int status = broker_wait(h->broker, 1000);
 	char words[16384];
 
+	end_counting(h);
 	h->ended = true;
 	h->exit = EXIT_TROUBLE;
 	if (broker_last_words(h->broker, words, sizeof(words)))
@@ -365,6 +399,8 @@ static void receive(struct headless *h)
 			explain_death(h);
 			return;
 		}
+		if (result == 1 && m.header.type != MESSAGE_PROGRESS)
+			end_counting(h);
 		for (size_t i = 0; result == 1 && i < ARRAY_SIZE(takers); i++)
 			if (takers[i].type == m.header.type)
 				takers[i].take(h, &m);

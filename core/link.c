@@ -144,7 +144,8 @@ static int keep(struct link *l, const union message *m, int fd)
 	struct kept *k;
 
 	if (m->header.type == MESSAGE_KEY || m->header.type == MESSAGE_POINTER ||
-	    m->header.type == MESSAGE_POINTER_ABSOLUTE)
+	    m->header.type == MESSAGE_POINTER_ABSOLUTE ||
+	    (m->header.type == MESSAGE_COMMAND && m->command.command == COMMAND_RELEASE_KEYS))
 		return 0; /* there is no machine yet that could feel them */
 	k = l->kept_count < KEPT_MAX ? malloc(sizeof(*k)) : NULL;
 	if (!k) {
@@ -157,6 +158,22 @@ static int keep(struct link *l, const union message *m, int fd)
 	l->kept_last = &k->next;
 	l->kept_count++;
 	return 0;
+}
+
+bool link_wants_end(struct link *l)
+{
+	struct pollfd p = { .fd = l->socket, .events = POLLIN };
+	union message m;
+	int fd = -1, err = 0;
+
+	while (err >= 0 && poll(&p, 1, 0) > 0) {
+		err = receive_one(l, &m, &fd);
+		if (err > 0 && m.header.type == MESSAGE_COMMAND && m.command.command == COMMAND_POWER_OFF)
+			return true;
+		if (err > 0)
+			err = keep(l, &m, fd);
+	}
+	return err < 0;
 }
 
 /* The receiving thread waits by receiving. */

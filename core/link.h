@@ -24,6 +24,10 @@ int link_receive(struct link *l, union message *ret_message, int *ret_fd);
 /* After the last link_receive(): every thread that still waits for a file gets -EPIPE, now and later. */
 void link_hang_up(struct link *l);
 
+/* While something long is done before there is a machine: did the person power it off, or has the player gone? Other
+ * messages are kept for later. The receiving thread. */
+bool link_wants_end(struct link *l);
+
 /* Asks the broker for a file and waits. fingerprint and machine are "" for OPEN_NAMED. */
 int link_ask(struct link *l, enum open_role role, const char *fingerprint, const char *machine, const char *name,
              int *ret_fd, struct error *e);

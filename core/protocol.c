@@ -163,6 +163,11 @@ static bool license_is_sound(const union message *m)
 	return m->license.last <= 1;
 }
 
+static bool progress_is_sound(const union message *m)
+{
+	return m->progress.done <= m->progress.total;
+}
+
 /* ---- the table ---- */
 
 struct text_field {
@@ -230,6 +235,7 @@ static const struct shape shapes[] = {
 	{ MESSAGE_CABLE, FROM_BROKER, SIZE(cable), 0, cable_is_sound, { { 0 } } },
 	{ MESSAGE_NETWORK_WANTED, FROM_CORE, SIZE(network_wanted), 0, network_wanted_is_sound, { { 0 } } },
 	{ MESSAGE_LICENSE, FROM_CORE, SIZE(license), 0, license_is_sound, { TEXT(license, text) } },
+	{ MESSAGE_PROGRESS, FROM_CORE, SIZE(progress), 0, progress_is_sound, { TEXT(progress, what) } },
 };
 
 static const struct shape *shape_of(uint16_t type)

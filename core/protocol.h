@@ -53,6 +53,7 @@ enum message_type {
 	MESSAGE_POINTER_MODE,
 	MESSAGE_NETWORK_WANTED, /* at most one: the machine has cards */
 	MESSAGE_LICENSE,        /* before QUESTION_LICENSE: the text, in order */
+	MESSAGE_PROGRESS,       /* before MESSAGE_MACHINE: what was downloaded is being unpacked or looked through */
 	/* the broker's own, handed to its caller and never on a socket */
 	MESSAGE_LISTENING, /* the ports of this computer that lead into the machine have changed */
 	MESSAGE_TYPES,     /* one more than the last */
@@ -197,6 +198,7 @@ enum open_role {
 	OPEN_CONFIGURATION,     /* `<name>.vmx` of the state folder: created empty if missing */
 	OPEN_LICENSE,           /* the file `license` of the state folder: created empty if missing, read and write */
 	OPEN_OVERLAY_READ,      /* the overlay of drive `name` if there is one, read only (DUMP); else -ENOENT */
+	OPEN_KEPT, /* "kept" or "unpacked-N" (vmformat/keep.h): created empty if missing; read only while another has it */
 	OPEN_ROLES
 };
 struct message_open {
@@ -301,6 +303,13 @@ struct message_license {
 	char text[MESSAGE_CHUNK];
 };
 
+/* COMMAND_POWER_OFF cancels. */
+struct message_progress {
+	struct message_header header;
+	uint64_t done, total; /* bytes of the download, done <= total */
+	char what[256];       /* its file name */
+};
+
 /* ---- the broker's own ---- */
 
 struct message_listening {
@@ -336,6 +345,7 @@ union message {
 	struct message_cable cable;
 	struct message_network_wanted network_wanted;
 	struct message_license license;
+	struct message_progress progress;
 	struct message_listening listening;
 };
 

@@ -76,6 +76,7 @@ static const struct rule rules[] = {
 	{ SYS_memfd_create, IO, NULL },                 /* the disc with the guest's properties */
 	{ SYS_lseek, IO | WORKER, NULL },               /* holes of raw disks; --dump leaves them out */
 	{ SYS_fstat, IO | WORKER, NULL },               /* sizes; the path-less one, see fstat() below */
+	{ SYS_fstatfs, IO, NULL },                      /* is there room to unpack a download? */
 	{ SYS_mmap, ALL, &is_not_executable },          /* guest memory, buffers, stacks */
 	{ SYS_munmap, ALL, NULL },                      /* gives them back */
 	{ SYS_mremap, ALL, NULL },                      /* realloc of large buffers; keeps protections */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/environment.h"
@@ -18,9 +19,46 @@
  */
 #define WORKERS 4
 
+/* ---- what is kept of a download that cannot be played in place ---- */
+
+#define TELL_EVERY 100 /* milliseconds: as often as a bar moves that looks alive */
+
+static int open_kept(const struct keep *keep, const char *fingerprint, const char *title, const char *name,
+                     int *ret_fd, struct error *e)
+{
+	struct session *s = keep->context;
+
+	return link_ask(s->link, OPEN_KEPT, fingerprint, title, name, ret_fd, e);
+}
+
+static int tell_progress(const struct keep *keep, const char *what, uint64_t done, uint64_t total)
+{
+	struct session *s = keep->context;
+	union message m = { .progress = { .done = MIN(done, total), .total = total } };
+	struct timespec t;
+	int64_t now;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	now = (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+	if (now - s->told < TELL_EVERY)
+		return 0;
+	s->told = now;
+	if (link_wants_end(s->link))
+		return -ECANCELED;
+	message_copy_text(m.progress.what, sizeof(m.progress.what), what);
+	return link_send(s->link, &m, MESSAGE_PROGRESS, 0) < 0 ? -ECANCELED : 0;
+}
+
+/* ---- beginning and end ---- */
+
 void session_init(struct session *s, struct link *link, const struct message_start *start, const int fds[START_FDS])
 {
-	*s = (struct session){ .link = link, .start = *start, .files = { link_files_open, link } };
+	*s = (struct session){
+		.link = link,
+		.start = *start,
+		.files = { .open = link_files_open, .context = link, .keep = &s->keep },
+		.keep = { open_kept, tell_progress, s },
+	};
 	memcpy(s->fds, fds, sizeof(s->fds));
 }
 
@@ -65,10 +103,10 @@ int session_open_appliance(struct session *s, struct error *e)
 
 /* ---- configuration ---- */
 
-/* True when the user's own file is a .vmx: neither a package, nor an OVF's text, nor a bare disk. */
+/* True when the user's own file is a .vmx: neither a package, nor an OVF's text, nor a bare disk, nor packed. */
 static bool is_own_configuration(const struct appliance *a)
 {
-	return !a->container && !a->has_text_digest && !a->source_is_drive;
+	return !a->container && !a->has_text_digest && !a->source_is_drive && !a->wrap;
 }
 
 static int write_configuration(const struct appliance *a, int fd, struct error *e)

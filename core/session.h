@@ -10,6 +10,7 @@
 #include "core/link.h"
 #include "core/storage/block.h"
 #include "vmformat/appliance.h"
+#include "vmformat/keep.h"
 
 struct loop;
 
@@ -18,6 +19,8 @@ struct session {
 	struct message_start start;
 	int fds[START_FDS]; /* owned, -1: not brought or given away */
 	struct files files;
+	struct keep keep;
+	int64_t told; /* when progress was last told, in milliseconds of CLOCK_MONOTONIC; 0: never */
 	struct appliance *appliance;
 	char fingerprint[33];
 	struct block_engine *engine;

@@ -15,6 +15,19 @@
 #define CHUNK (256u << 10)
 #define MAX_MEMBERS 8192u /* folders and links, too: as of a zip */
 
+/* Written once, before any thread exists; else made for the call. */
+static locale_t warm;
+
+static locale_t make_locale(void)
+{
+	return newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0);
+}
+
+void sevenzip_warm_locale(void)
+{
+	warm = make_locale();
+}
+
 struct reader {
 	const struct file *file;
 	struct unpack *u;
@@ -159,23 +172,23 @@ static int open_archive(struct reader *r)
 
 int sevenzip_unpack(const struct file *file, struct unpack *u, struct appliance *a, struct error *e)
 {
-	/* Names are converted to the locale's characters; glibc has this one built in, and opens no file for it. */
-	locale_t utf8 = newlocale(LC_CTYPE_MASK, "C.UTF-8", (locale_t)0), before;
+	locale_t utf8 = warm ? warm : make_locale(), before = (locale_t)0;
 	struct reader *r = calloc(1, sizeof(*r));
 	int code;
 
-	if (!r || !utf8) {
-		free(r);
+	if (!r)
 		return error_set(e, -ENOMEM, "%s: not enough memory", file->name);
-	}
 	*r = (struct reader){ .file = file, .u = u, .a = a, .e = e };
-	before = uselocale(utf8);
+	if (utf8)
+		before = uselocale(utf8);
 	code = open_archive(r);
 	if (code == 0)
 		code = unpack_members(r);
 	archive_read_free(r->archive);
-	uselocale(before);
-	freelocale(utf8);
+	if (utf8)
+		uselocale(before);
+	if (utf8 && utf8 != warm)
+		freelocale(utf8);
 	free(r);
 	return code;
 }

@@ -73,33 +73,53 @@ static int write_chunk(const struct output *o, const uint8_t *data, size_t lengt
 	return err;
 }
 
-/* How much from offset on is one hole (at most a chunk, unless it can be skipped), or 0. */
-static uint64_t hole_length(struct disk *disk, const struct output *o, uint64_t offset, int *ret_err)
-{
-	struct disk_extent extent;
+struct piece {
+	uint64_t length;
+	bool is_hole; /* can be skipped, however large */
+};
 
-	*ret_err = disk_map(disk, offset, disk->capacity - offset, &extent, NULL);
-	if (*ret_err || extent.kind != DISK_ZERO || !o->sparse)
-		return 0;
-	return extent.length;
+/* What to copy next: to the end of a packed unit, so that none is unpacked twice; at most a chunk, or what the unit has. */
+static int next_piece(struct disk *disk, const struct output *o, uint64_t offset, size_t room, struct piece *ret_piece)
+{
+	uint64_t left = disk->capacity - offset;
+	struct disk_extent extent;
+	int err = disk_map(disk, offset, left, &extent, NULL);
+
+	*ret_piece = (struct piece){ .length = MIN(left, CHUNK - offset % CHUNK) };
+	if (!err && extent.kind == DISK_ZERO && o->sparse)
+		*ret_piece = (struct piece){ .length = extent.length, .is_hole = true };
+	else if (!err && extent.kind == DISK_PACKED && extent.unit_length > CHUNK)
+		ret_piece->length = MIN(extent.length, room);
+	return err;
 }
 
-static int dump_disk(struct disk *disk, const struct output *o, uint8_t *buffer, struct error *e)
+/* The largest unit of the disk or of one below it, but no less than a chunk. */
+static size_t buffer_size(const struct disk *disk)
+{
+	size_t size = CHUNK;
+
+	for (; disk; disk = disk->parent)
+		size = MAX(size, disk->unit_limit);
+	return size;
+}
+
+static int dump_disk(struct disk *disk, const struct output *o, uint8_t *buffer, size_t room, struct error *e)
 {
 	uint64_t offset = 0;
 	int err = 0;
 
 	while (offset < disk->capacity && !err) {
-		uint64_t n = hole_length(disk, o, offset, &err);
+		struct piece piece;
 
-		if (!n && !err) {
-			n = MIN(disk->capacity - offset, CHUNK - offset % CHUNK);
-			err = disk_read(disk, offset, buffer, n);
-			if (!err && (err = write_chunk(o, buffer, n, offset)))
+		err = next_piece(disk, o, offset, room, &piece);
+		if (!err && !piece.is_hole) {
+			err = disk_read(disk, offset, buffer, piece.length);
+			if (!err && (err = write_chunk(o, buffer, piece.length, offset)))
 				return error_set(e, err, "The output cannot be written beyond byte %llu: %s",
 				                 (unsigned long long)offset, strerror(-err));
 		}
-		offset += n;
+		if (!err)
+			offset += piece.length;
 	}
 	if (err)
 		return error_set(e, err,
@@ -148,8 +168,8 @@ int dump_drive(struct session *s, struct error *e)
 	err = session_open_for_reading(s, drive, &disk, e);
 	if (err)
 		return err;
-	buffer = malloc(CHUNK);
-	err = buffer ? dump_disk(disk, &o, buffer, e) : error_set(e, -ENOMEM, "Out of memory");
+	buffer = malloc(buffer_size(disk));
+	err = buffer ? dump_disk(disk, &o, buffer, buffer_size(disk), e) : error_set(e, -ENOMEM, "Out of memory");
 	free(buffer);
 	disk_close(disk);
 	return err;

@@ -196,8 +196,11 @@ static const char *const appliance_patterns[] = { "*.[oO][vV][aAfF]",
 	                                          "*.[iI][mM][gG]",
 	                                          "*.[iI][sS][oO]",
 	                                          "*.[rR][aA][wW]",
+	                                          "*.[gGxX][zZ]",
+	                                          "*.[zZ][iI][pP]",
+	                                          "*.7[zZ]",
 	                                          NULL };
-static const char *const cd_patterns[] = { "*.[iI][sS][oO]", NULL };
+static const char *const cd_patterns[] = { "*.[iI][sS][oO]", "*.[iI][sS][oO].[xX][zZ]", NULL };
 static const char *const all_patterns[] = { "*", NULL };
 
 static GtkFileChooserNative *chooser_new(struct player_window *w, const char *title, const char *accept,
@@ -486,6 +489,14 @@ static void about(GSimpleAction *action, GVariant *target, gpointer data)
 		"Plays one virtual machine from a file. Nothing in it can reach the rest of your computer.", NULL);
 }
 
+/* What is being prepared begins anew the next time. */
+static void cancel(GSimpleAction *action, GVariant *parameter, gpointer data)
+{
+	(void)action;
+	(void)parameter;
+	player_window_command(data, COMMAND_POWER_OFF);
+}
+
 static const GActionEntry entries[] = {
 	{ .name = "run-pause", .activate = run_pause },
 	{ .name = "open", .activate = open_appliance },
@@ -503,6 +514,7 @@ static const GActionEntry entries[] = {
 	{ .name = "configuration", .activate = configuration },
 	{ .name = "open-port", .activate = open_port, .parameter_type = "u" },
 	{ .name = "notices", .activate = notices },
+	{ .name = "cancel", .activate = cancel },
 	{ .name = "menu", .activate = menu },
 	{ .name = "end", .activate = end_core },
 	{ .name = "about", .activate = about },
@@ -527,6 +539,7 @@ void actions_enable(struct player_window *w)
 		{ "ctrl-alt-del", running },
 		{ "shut-down", running },
 		{ "power-off", on },
+		{ "cancel", w->view == VIEW_STARTING },
 		{ "restart", on },
 		{ "configuration", w->client != NULL && core_client_configuration(w->client) != NULL },
 	};

@@ -55,6 +55,7 @@ static int take_machine(struct model *m, const union message *message)
 	if (m->described || message->machine.cd_count > MESSAGE_MAX_CDS)
 		return -EPROTO;
 	m->described = true;
+	m->preparing = false;
 	m->cd_count = message->machine.cd_count;
 	COPY_TEXT(m->name, message->machine.name);
 	return MODEL_MACHINE | MODEL_CD;
@@ -154,6 +155,19 @@ static int take_listening(struct model *m, const union message *message)
 	return MODEL_PORTS;
 }
 
+static int take_progress(struct model *m, const union message *message)
+{
+	const struct message_progress *p = &message->progress;
+
+	if (m->described || p->done > p->total)
+		return -EPROTO;
+	m->preparing = true;
+	m->prepared = p->done;
+	m->to_prepare = p->total;
+	COPY_TEXT(m->preparing_what, p->what);
+	return MODEL_PROGRESS;
+}
+
 /* The other ports and the debug console have no place in the window. */
 static int take_serial(struct model *m, const union message *message)
 {
@@ -183,6 +197,7 @@ static const struct {
 	{ MESSAGE_POINTER_MODE, take_pointer_mode },
 	{ MESSAGE_SERIAL_OUTPUT, take_serial },
 	{ MESSAGE_LISTENING, take_listening },
+	{ MESSAGE_PROGRESS, take_progress },
 };
 
 int model_update(struct model *m, const union message *message)

@@ -47,6 +47,11 @@ struct model {
 	size_t license_length;
 	bool license_whole;
 
+	/* what was downloaded is being prepared: bytes of its file; until the machine is described */
+	bool preparing;
+	uint64_t prepared, to_prepare;
+	char preparing_what[256];
+
 	unsigned port_count; /* of this computer that lead into the machine */
 	struct nat_forward ports[NAT_MAX_FORWARDS];
 
@@ -66,6 +71,7 @@ enum model_change {
 	MODEL_POINTER = 64,
 	MODEL_PORTS = 128,
 	MODEL_SERIAL = 256,
+	MODEL_PROGRESS = 512,
 };
 
 /* Returns the enum model_change bits that the message caused, or -EPROTO: the core is broken, *m is unchanged. */

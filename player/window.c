@@ -160,6 +160,30 @@ static void show_recent(struct player_window *w)
 	gtk_widget_show_all(w->recent);
 }
 
+/* Instead of the spinner, when it is known how long it takes. */
+static void show_preparing(struct player_window *w)
+{
+	const struct model *m = player_window_model(w);
+	bool any = w->view == VIEW_STARTING && m != NULL && m->preparing;
+
+	if (any && !gtk_widget_get_visible(w->preparing)) {
+		gtk_widget_show(w->preparing);
+		gtk_widget_grab_focus(w->cancel);
+	}
+	gtk_widget_set_visible(w->preparing, any);
+	gtk_widget_set_visible(w->spinner, w->view == VIEW_STARTING && !any);
+	g_object_set(w->spinner, "active", w->view == VIEW_STARTING && !any, NULL);
+	if (!any)
+		return;
+	g_autofree char *label = g_strdup_printf("Preparing %s for its first run…", m->preparing_what);
+	g_autofree char *done = g_format_size(m->prepared), *total = g_format_size(m->to_prepare);
+	g_autofree char *text = g_strdup_printf("%s of %s", done, total);
+	gtk_label_set_text(w->preparing_label, label);
+	gtk_progress_bar_set_text(w->progress, text);
+	gtk_progress_bar_set_fraction(w->progress,
+	                              m->to_prepare ? (double)m->prepared / (double)m->to_prepare : 1);
+}
+
 static void focus_what_matters(struct player_window *w)
 {
 	GtkWidget *guest = console_is_shown(w->console) ? console_terminal(w->console) : w->area;
@@ -202,8 +226,7 @@ static void show(struct player_window *w)
 		gtk_widget_set_tooltip_text(w->run, look->run_tooltip);
 	}
 	gtk_widget_set_visible(w->big_run, view == VIEW_PAUSED);
-	gtk_widget_set_visible(w->spinner, view == VIEW_STARTING);
-	g_object_set(w->spinner, "active", view == VIEW_STARTING, NULL);
+	show_preparing(w);
 	if (look->title != NULL)
 		show_message(w, look);
 	if (view == VIEW_EMPTY)
@@ -426,6 +449,8 @@ static void changed(void *context, int changes)
 		add_notice(w, m);
 	if (changes & MODEL_CD && w->info_about == INFO_LOCKED_CD && !any_cd_locked(m))
 		player_window_hush(w);
+	if (changes & MODEL_PROGRESS)
+		show_preparing(w);
 	if (changes & MODEL_PORTS)
 		port_menu_fill(w->port_menu, m);
 	if (changes & (MODEL_MACHINE | MODEL_STATE | MODEL_CD))
@@ -687,6 +712,10 @@ static void find_widgets(struct player_window *w, GtkBuilder *builder)
 		{ "info_label", &w->info_label },
 		{ "info_action", &w->info_action },
 		{ "spinner", &w->spinner },
+		{ "preparing", &w->preparing },
+		{ "cancel", &w->cancel },
+		{ "preparing_label", &w->preparing_label },
+		{ "progress", &w->progress },
 		{ "hint", &w->hint },
 		{ "recent", &w->recent },
 		{ "message_icon", &w->message_icon },

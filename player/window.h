@@ -25,10 +25,11 @@ struct player_window {
 	GtkApplicationWindow *window;
 	GtkHeaderBar *header;
 	GtkStack *stack, *guest; /* the guest's: its screen and its serial console */
-	GtkWidget *area, *run, *big_run, *cd, *menu, *info, *info_action, *spinner, *hint, *recent, *message_action,
-		*message_other;
+	GtkWidget *area, *run, *big_run, *cd, *menu, *info, *info_action, *spinner, *preparing, *cancel, *hint, *recent,
+		*message_action, *message_other;
 	GtkImage *run_icon, *message_icon;
-	GtkLabel *run_label, *cd_label, *info_label, *message_title, *message_text;
+	GtkProgressBar *progress;
+	GtkLabel *preparing_label, *run_label, *cd_label, *info_label, *message_title, *message_text;
 	GMenu *cd_menu, *port_menu;
 	struct screen_view *screen;
 	struct console *console;

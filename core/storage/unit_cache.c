@@ -11,6 +11,10 @@
 /* 64 grains of 64 KiB: what four streams of 1 MiB read-ahead have in the air. More would be memory that the host's
  * page cache, which holds the compressed bytes, uses better. */
 #define MAX_BYTES (4u << 20)
+/* The units of gzip and xz are megabytes, and each costs tenths of a second: with fewer than these, two streams of reads would
+ * have the same ones unpacked in turn. Bounded for xz's largest, of which a few stay. */
+#define LARGE_UNITS 8u
+#define MAX_LARGE_BYTES (128u << 20)
 
 struct unit {
 	struct unit *next; /* most recently used first */
@@ -28,6 +32,7 @@ struct unit_cache {
 	pthread_cond_t unpacked;
 	struct unit *units;
 	size_t bytes;
+	size_t limit; /* MAX_BYTES, more since there was a large unit */
 };
 
 struct unit_cache *unit_cache_new(void)
@@ -36,6 +41,7 @@ struct unit_cache *unit_cache_new(void)
 
 	if (!cache)
 		return NULL;
+	cache->limit = MAX_BYTES;
 	pthread_mutex_init(&cache->lock, NULL);
 	pthread_cond_init(&cache->unpacked, NULL);
 	return cache;
@@ -109,7 +115,8 @@ static struct unit *add(struct unit_cache *cache, struct disk *owner, const stru
 {
 	struct unit *unit;
 
-	shrink(cache, MAX_BYTES - MIN(MAX_BYTES, extent->unit_length));
+	cache->limit = MAX(cache->limit, MIN((size_t)extent->unit_length * LARGE_UNITS, MAX_LARGE_BYTES));
+	shrink(cache, cache->limit - MIN(cache->limit, extent->unit_length));
 	unit = malloc(sizeof(*unit) + extent->unit_length);
 	if (!unit)
 		return NULL;

@@ -12,6 +12,7 @@
  *   fail TEXT       the appliance cannot be played
  *   trouble TEXT    pauses itself with this sentence
  *   beep            a tone in the sound ring
+ *   preparing       before all that, unpacks for ever, or until it is powered off
  *   absolute        the guest has a tablet
  *   still           its screen does not change by itself
  *   redraw N        but is drawn once more after N seconds
@@ -41,6 +42,7 @@
 
 #include "core/audio/sound_ring.h"
 #include "core/protocol.h"
+#include "vmformat/bytes.h"
 
 #define MAX_WIDTH 2560
 #define MAX_HEIGHT 1600
@@ -53,7 +55,7 @@ struct script {
 		trouble[MESSAGE_TEXT], serial[MESSAGE_CHUNK], license[MESSAGE_TEXT];
 	struct message_network_wanted network;
 	unsigned width, height, cds, late_width, late_height, redraw;
-	bool still, flood, loopback, locked, beep, absolute, mouse, off, die, leave, garbage, nonsense, deaf;
+	bool preparing, still, flood, loopback, locked, beep, absolute, mouse, off, die, leave, garbage, nonsense, deaf;
 };
 
 struct fake {
@@ -102,11 +104,11 @@ static void take_line(struct script *s, char *line)
 		const char *word;
 		bool *flag;
 	} flags[] = {
-		{ "locked", &s->locked },     { "beep", &s->beep },   { "off", &s->off },
-		{ "die", &s->die },           { "leave", &s->leave }, { "garbage", &s->garbage },
-		{ "nonsense", &s->nonsense }, { "deaf", &s->deaf },   { "absolute", &s->absolute },
-		{ "mouse", &s->mouse },       { "still", &s->still }, { "flood", &s->flood },
-		{ "loopback", &s->loopback },
+		{ "locked", &s->locked },     { "beep", &s->beep },           { "off", &s->off },
+		{ "die", &s->die },           { "leave", &s->leave },         { "garbage", &s->garbage },
+		{ "nonsense", &s->nonsense }, { "deaf", &s->deaf },           { "absolute", &s->absolute },
+		{ "mouse", &s->mouse },       { "still", &s->still },         { "flood", &s->flood },
+		{ "loopback", &s->loopback }, { "preparing", &s->preparing },
 	};
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++)
@@ -531,6 +533,28 @@ static void want_network(struct fake *f)
 	say(f, &m, MESSAGE_NETWORK_WANTED);
 }
 
+static void prepare(struct fake *f)
+{
+	for (uint64_t done = 0;; done = MIN(done + 100000000, 2900000000)) {
+		union message m = { .progress = { .done = done, .total = 3000000000, .what = "debian-12.img.gz" } };
+		struct pollfd p = { .fd = f->socket, .events = POLLIN };
+		int fds[MESSAGE_MAX_FDS];
+		unsigned count;
+
+		say(f, &m, MESSAGE_PROGRESS);
+		if (poll(&p, 1, 100) <= 0)
+			continue;
+		if (message_receive(f->socket, &m, FROM_BROKER, fds, &count) < 0)
+			exit(0);
+		if (m.header.type == MESSAGE_COMMAND && m.command.command == COMMAND_POWER_OFF)
+			break;
+	}
+	fprintf(f->log, "cancelled\n");
+	fflush(f->log);
+	say_state(f, STATE_OFF, OFF_USER, "debian-12.img.gz was not unpacked to its end, as you wished");
+	exit(0);
+}
+
 static void introduce(struct fake *f, const char *name)
 {
 	union message m = { .hello = { .version = PROTOCOL_VERSION } };
@@ -542,6 +566,8 @@ static void introduce(struct fake *f, const char *name)
 		say_state(f, STATE_FAILED, OFF_ERROR, f->script.fail);
 		exit(0);
 	}
+	if (f->script.preparing)
+		prepare(f);
 	m = (union message){ .machine = { .cd_count = f->script.cds, .cpus = 1, .memory = 64 << 20 } };
 	snprintf(m.machine.name, sizeof(m.machine.name), "Fake of %.200s", name);
 	say(f, &m, MESSAGE_MACHINE);

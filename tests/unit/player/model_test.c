@@ -96,6 +96,23 @@ static void a_licence_without_end_is_nonsense(void **state)
 	assert_int_equal(count, (LICENSE_MAX - 1) / (MESSAGE_CHUNK - 1));
 }
 
+static void what_is_prepared_is_shown_until_the_machine_is_there(void **state)
+{
+	const union message half = { .progress = { .done = 1, .total = 2, .what = "a.zip" } };
+	struct model m = { 0 };
+
+	(void)state;
+	tell(&m, MESSAGE_HELLO, (union message){ .hello = { .version = PROTOCOL_VERSION } });
+	assert_int_equal(tell(&m, MESSAGE_PROGRESS, half), MODEL_PROGRESS);
+	assert_true(m.preparing);
+	assert_int_equal(m.prepared, 1);
+	assert_int_equal(m.to_prepare, 2);
+	assert_string_equal(m.preparing_what, "a.zip");
+	tell(&m, MESSAGE_MACHINE, (union message){ .machine = { .name = "guest" } });
+	assert_false(m.preparing);
+	assert_int_equal(tell(&m, MESSAGE_PROGRESS, half), -EPROTO);
+}
+
 static void a_core_that_does_not_greet_is_broken(void **state)
 {
 	struct model m = { 0 };
@@ -367,6 +384,7 @@ int main(void)
 		cmocka_unit_test(the_first_serial_port_is_heard_and_no_other),
 		cmocka_unit_test(a_licence_is_whole_before_it_is_asked_about),
 		cmocka_unit_test(a_licence_without_end_is_nonsense),
+		cmocka_unit_test(what_is_prepared_is_shown_until_the_machine_is_there),
 		cmocka_unit_test(a_core_that_does_not_greet_is_broken),
 		cmocka_unit_test(a_start_may_fail_before_the_greeting),
 		cmocka_unit_test(greeting_and_description_come_once),

@@ -447,6 +447,51 @@ static void two_players_cannot_use_one_overlay(void **state)
 	broker_files_free(&b);
 }
 
+static int hold_kept(struct broker_files *f, const char *name, int access)
+{
+	struct message_open m = { .role = OPEN_KEPT, .fingerprint = ID, .machine = "m" };
+	int fd;
+
+	strcpy(m.name, name);
+	assert_int_equal(broker_files_open(f, &m, &fd, text), 0);
+	assert_int_equal(fcntl(fd, F_GETFL) & O_ACCMODE, access);
+	return fd;
+}
+
+static void what_is_kept_has_one_writer_and_any_readers(void **state)
+{
+	struct broker_files a = open_appliance("vm/machine.vmx", NULL), b = open_appliance("vm/machine.vmx", NULL);
+	int record = hold_kept(&a, "kept", O_RDWR), file = hold_kept(&a, "unpacked-0", O_RDWR), other;
+
+	(void)state;
+	assert_int_equal(write(record, "r", 1) + write(file, "f", 1), 2);
+	other = hold_kept(&b, "kept", O_RDONLY);
+	close(other);
+	other = hold_kept(&b, "unpacked-0", O_RDONLY);
+	close(other);
+	assert_int_equal(ask(&b, OPEN_KEPT, ID, "m", "unpacked-1", NULL), -ENOENT); /* a reader makes none */
+	close(record);
+	close(file);
+	other = hold_kept(&b, "kept", O_RDWR);
+	close(other);
+	other = hold_kept(&b, "unpacked-0", O_RDWR);
+	close(other);
+	broker_files_free(&a);
+	broker_files_free(&b);
+}
+
+static void kept_files_have_no_other_names(void **state)
+{
+	static const char *const names[] = { "", "kept/", "../kept", "unpacked-", "unpacked-a", "unpacked-12345",
+		                             "unpacked-1/x", "unpacked-1.vmdk", "origin", "scsi0-0.qcow2" };
+	struct broker_files f = open_appliance("vm/machine.vmx", NULL);
+
+	(void)state;
+	for (size_t i = 0; i < ARRAY_SIZE(names); i++)
+		assert_int_equal(ask(&f, OPEN_KEPT, ID, "m", names[i], NULL), -EINVAL);
+	broker_files_free(&f);
+}
+
 static void reading_makes_neither_overlay_nor_folder(void **state)
 {
 	struct broker_files f = open_appliance("vm/machine.vmx", NULL);
@@ -625,6 +670,8 @@ int main(void)
 		cmocka_unit_test(machine_names_cannot_leave_the_state_folder),
 		cmocka_unit_test(one_core_gets_one_state_folder),
 		cmocka_unit_test(two_players_cannot_use_one_overlay),
+		cmocka_unit_test(what_is_kept_has_one_writer_and_any_readers),
+		cmocka_unit_test(kept_files_have_no_other_names),
 		cmocka_unit_test(reading_makes_neither_overlay_nor_folder),
 		cmocka_unit_test(temporary_overlays_leave_nothing),
 		cmocka_unit_test(links_in_the_state_folder_are_not_followed),

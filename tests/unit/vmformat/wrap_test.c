@@ -15,7 +15,7 @@
 #include "vmformat/bytes.h"
 
 #define MEBIBYTE (1u << 20)
-#define DISK_SIZE (9u * MEBIBYTE + 100) /* several of gzip's units, and a part of a sector */
+#define DISK_SIZE (5u * MEBIBYTE + 100) /* several of gzip's units, and a part of a sector */
 
 #define VMX_TEXT                                                                            \
 	"config.version = \"8\"\nvirtualHW.version = \"10\"\ndisplayName = \"Packed\"\n"    \
@@ -130,7 +130,7 @@ static void assert_same_bytes(struct rig *rig, struct disk *disk)
 	uint32_t seed = 7;
 
 	assert_int_equal(disk->capacity, (DISK_SIZE + 511) / 512 * 512);
-	for (unsigned i = 0; i < 60; i++) {
+	for (unsigned i = 0; i < 30; i++) {
 		uint32_t offset, length;
 
 		seed = seed * 1664525 + 1013904223;
@@ -193,8 +193,8 @@ static void xz_with_every_check_and_several_streams_is_read_in_place(void **stat
 {
 	struct rig *rig = *state;
 
-	run(rig, "head", "-c 4000000 disk.img > part1");
-	run(rig, "tail", "-c +4000001 disk.img > part2");
+	run(rig, "head", "-c 2000000 disk.img > part1");
+	run(rig, "tail", "-c +2000001 disk.img > part2");
 	run(rig, "xz", "-1 --check=crc32 --block-size=700KiB part1");
 	run(rig, "xz", "-9 --x86 --lzma2=preset=1,dict=64MiB --check=sha256 --block-size=3MiB part2");
 	run(rig, "cat", "part1.xz part2.xz > disk.img.xz");
@@ -289,7 +289,7 @@ static void gzip_of_large_members_is_entered_in_their_middle(void **state)
 {
 	struct rig *rig = *state;
 
-	run(rig, "split", "-b 4000001 disk.img piece-");
+	run(rig, "split", "-b 2500001 disk.img piece-");
 	run(rig, "gzip", "-9 piece-*");
 	run(rig, "cat", "piece-*.gz > disk.img.gz");
 	assert_int_equal(play_twice(rig, "disk.img.gz", "gz"), 0);
@@ -442,7 +442,7 @@ static void packed_twice_is_refused(void **state)
 	struct rig *rig = *state;
 
 	run(rig, "gzip", "-k -1 disk.img");
-	run(rig, "gzip", "-k disk.img.gz");
+	run(rig, "gzip", "-c disk.img.gz > disk.img.gz.gz");
 	run(rig, "xz", "-k -0 disk.img.gz");
 	run(rig, "zip", "-0 twice.zip disk.img.gz");
 	run(rig, "7z", "a -mx=1 twice.7z disk.img.gz");
@@ -466,6 +466,7 @@ static void write_machine(struct rig *rig)
 	test_dir_write(&rig->dir, "vm/disk.vmdk", text, strlen(text));
 	test_dir_write(&rig->dir, "vm/machine.vmx", VMX_TEXT, strlen(VMX_TEXT));
 	run(rig, "cp", "disk.img vm/disk-flat.vmdk");
+	run(rig, "truncate", "-s %512 vm/disk-flat.vmdk");
 }
 
 static void zip_stored_members_are_played_where_they_lie(void **state)
@@ -506,7 +507,8 @@ static void zip_in_the_zip64_form_is_read(void **state)
 
 	run(rig, "zip", "-0 -fz a.zip disk.img");
 	assert_int_equal(play_twice(rig, "a.zip", "raw"), 0);
-	run(rig, "sh", "-c 'cat disk.img | zip -0 -fd - - > stream.zip'"); /* sizes behind the data */
+	test_keep_again(&rig->keep);
+	run(rig, "zip", "-6 - - < disk.img > stream.zip"); /* its sizes lie behind the data */
 	assert_int_equal(play_twice(rig, "stream.zip", "raw"), 0);
 }
 
@@ -558,7 +560,7 @@ static void zip_of_several_volumes_is_refused_in_words(void **state)
 {
 	struct rig *rig = *state;
 
-	run(rig, "zip", "-0 -s 3m a.zip disk.img");
+	run(rig, "zip", "-0 -s 1m a.zip disk.img");
 	assert_int_equal(refuse_packed(rig, "a.z01"), -ENOTSUP);
 	assert_non_null(strstr(rig->e.text, "several volumes"));
 	assert_int_equal(refuse_packed(rig, "a.zip"), -EINVAL); /* the last one, which begins anyhow */
@@ -603,7 +605,7 @@ static void zip_cancelled_unpacking_gives_its_room_back(void **state)
 	struct appliance *a;
 
 	run(rig, "zip", "-6 a.zip disk.img");
-	rig->keep.cancel_after = 20;
+	rig->keep.cancel_after = 5;
 	assert_int_equal(refuse_packed(rig, "a.zip"), -ECANCELED);
 	assert_int_equal(test_keep_size(&rig->keep, "unpacked-0"), 0);
 	assert_int_equal(test_keep_size(&rig->keep, KEEP_RECORD), 0);
@@ -623,7 +625,7 @@ static void unpacked_zeros_are_holes(void **state)
 	appliance_free(open_packed(rig, "a.zip"));
 	assert_int_equal(fstat(test_memory_fd(&rig->keep.memory, "unpacked-0"), &st), 0);
 	assert_int_equal(st.st_size, DISK_SIZE);
-	assert_true((uint64_t)st.st_blocks * 512 < DISK_SIZE * 6ull / 10); /* half of it is zeros */
+	assert_true((uint64_t)st.st_blocks * 512 < DISK_SIZE * 7ull / 10); /* two fifths of it are zeros */
 }
 
 static void unpacked_file_that_was_cut_is_unpacked_anew(void **state)
@@ -688,7 +690,7 @@ static void sevenzip_of_several_volumes_is_refused_in_words(void **state)
 {
 	struct rig *rig = *state;
 
-	run(rig, "7z", "a -mx=0 -v2m a.7z disk.img");
+	run(rig, "7z", "a -mx=0 -v1m a.7z disk.img");
 	assert_int_equal(refuse_packed(rig, "a.7z.001"), -ENOTSUP);
 	assert_non_null(strstr(rig->e.text, "several volumes"));
 }

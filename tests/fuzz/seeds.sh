@@ -124,6 +124,32 @@ seed_ova() {
 	rm -rf "$work/tar"
 }
 
+seed_zip() {
+	mkdir "$work/zip"
+	printf 'config.version = "8"\nmemsize = "64"\nide0:0.present = "TRUE"\nide0:0.fileName = "a.img"\n' >"$work/zip/a.vmx"
+	head -c 3000 "$here/seeds.sh" >"$work/zip/a.img"
+	for level in 0 6; do
+		(cd "$work/zip" && zip -q -$level "$1/disk$level" a.img && zip -q -$level "$1/machine$level" a.vmx a.img &&
+			zip -q -$level -fz "$1/zip64$level" a.img) 2>/dev/null
+	done
+	gzip -c "$work/zip/a.img" >"$1/gz" 2>/dev/null
+	xz -c "$work/zip/a.img" >"$1/xz" 2>/dev/null
+	rm -rf "$work/zip"
+}
+
+seed_xz() {
+	head -c 5000 "$here/seeds.sh" | xz -0 --block-size=1024 >"$1/blocks" 2>/dev/null
+	head -c 5000 "$here/seeds.sh" | xz --delta --x86 --lzma2=preset=0 --check=sha256 >"$1/filters" 2>/dev/null
+	head -c 5000 /dev/zero | xz --check=none >"$1/zeros" 2>/dev/null
+}
+
+seed_gz_index() { # an odd first byte: patches of 2 bytes place (from 0x8000 on: from the end), 1 byte length
+	printf '\1\14\0\4\1\0\0\0' >"$1/count"
+	printf '\1\70\0\10\0\0\20\0\0\0\0\0' >"$1/size"
+	printf '\1\330\377\10\377\0\0\0\0\0\0\0' >"$1/point"
+	printf '\1\0\20\2\0\0' >"$1/window"
+}
+
 seed() { # TARGET FOLDER
 	local name=${1%_fuzz}
 	if declare -F "seed_$name" >/dev/null; then "seed_$name" "$2"; fi

@@ -15,5 +15,3 @@ shot cancelled
 focus
 key Return
 wait_log '^start guest.vmx'
-kill "$player"
-wait "$player"

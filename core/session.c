@@ -23,8 +23,8 @@
 
 #define TELL_EVERY 100 /* milliseconds: as often as a bar moves that looks alive */
 
-static int open_kept(const struct keep *keep, const char *fingerprint, const char *title, const char *name,
-                     int *ret_fd, struct error *e)
+static int open_kept(const struct keep *keep, const char *fingerprint, const char *title, const char *name, int *ret_fd,
+                     struct error *e)
 {
 	struct session *s = keep->context;
 

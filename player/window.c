@@ -180,8 +180,7 @@ static void show_preparing(struct player_window *w)
 	g_autofree char *text = g_strdup_printf("%s of %s", done, total);
 	gtk_label_set_text(w->preparing_label, label);
 	gtk_progress_bar_set_text(w->progress, text);
-	gtk_progress_bar_set_fraction(w->progress,
-	                              m->to_prepare ? (double)m->prepared / (double)m->to_prepare : 1);
+	gtk_progress_bar_set_fraction(w->progress, m->to_prepare ? (double)m->prepared / (double)m->to_prepare : 1);
 }
 
 static void focus_what_matters(struct player_window *w)

@@ -107,7 +107,8 @@ static int refill(struct inflater *f)
 
 	if (f->z.avail_in)
 		return 0;
-	r = length ? file_read(&f->gz->file, f->offset, f->input, length) : -EIO; /* it was all there when it was indexed */
+	r = length ? file_read(&f->gz->file, f->offset, f->input, length)
+	           : -EIO; /* it was all there when it was indexed */
 	if (r < 0)
 		return r;
 	f->offset += length;

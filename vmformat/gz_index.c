@@ -277,14 +277,17 @@ static int explain(const struct builder *b, int code)
 
 	switch (code) {
 	case -EIO:
-		return error_set(b->e, code, "%s is damaged at about byte %llu; it cannot be unpacked. Download it again.",
-		                 name, (unsigned long long)(b->offset - b->z.avail_in));
+		return error_set(b->e, code,
+		                 "%s is damaged at about byte %llu; it cannot be unpacked. Download it again.", name,
+		                 (unsigned long long)(b->offset - b->z.avail_in));
 	case -EFBIG:
 		return error_set(b->e, code, "%s was packed so that it cannot be read in the middle", name);
 	case -ENOSPC:
 	case -EDQUOT:
-		return error_set(b->e, code, "The index of %s cannot be kept: the disk that holds Vitrine's state folder is "
-		                 "full. Make room and try again.", name);
+		return error_set(b->e, code,
+		                 "The index of %s cannot be kept: the disk that holds Vitrine's state folder is "
+		                 "full. Make room and try again.",
+		                 name);
 	default:
 		return error_set(b->e, code, "The index of %s cannot be made: %s", name, strerror(-code));
 	}
@@ -401,8 +404,10 @@ int gz_index_open(const struct file *file, const uint8_t key[GZ_KEY], int kept, 
 	if (!load(index, key)) {
 		start_anew(index);
 		r = kept_is_ours ? build(index, file, key, keep, e)
-		                 : error_set(e, -EBUSY, "%s is being looked through in another window. Wait until that is "
-		                             "done, then try again.", file->name);
+		                 : error_set(e, -EBUSY,
+		                             "%s is being looked through in another window. Wait until that is "
+		                             "done, then try again.",
+		                             file->name);
 	}
 	if (r < 0)
 		gz_index_free(index);

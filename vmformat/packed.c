@@ -157,7 +157,8 @@ static int step_xz(struct packed *p, uint8_t **to, size_t *room, struct error *e
 	case LZMA_MEM_ERROR:
 		return -ENOMEM;
 	case LZMA_MEMLIMIT_ERROR:
-		return error_set(e, -EFBIG, "%s was packed so that %llu MB of memory are needed to unpack it; %llu are "
+		return error_set(e, -EFBIG,
+		                 "%s was packed so that %llu MB of memory are needed to unpack it; %llu are "
 		                 "the limit. Unpack it first, then open what was in it.",
 		                 p->file->name, (unsigned long long)(lzma_memusage(&p->xz) >> 20),
 		                 (unsigned long long)(XZ_MEMORY >> 20));
@@ -230,7 +231,9 @@ int packed_check_disk(struct disk *disk, uint64_t size, const char *packer, stru
 		                 r == -EIO ? "it is damaged" : strerror(-r));
 	disk->is_cdrom = content == CONTENT_DISC;
 	if ((content != CONTENT_FLAT && content != CONTENT_DISC) || ends_in_signature(last))
-		return error_set(e, -ENOTSUP, "%s is packed by %s and holds more than the plain bytes of a disk. Unpack it "
-		                 "first, then open what was in it.", disk->name, packer);
+		return error_set(e, -ENOTSUP,
+		                 "%s is packed by %s and holds more than the plain bytes of a disk. Unpack it "
+		                 "first, then open what was in it.",
+		                 disk->name, packer);
 	return 0;
 }

@@ -79,11 +79,14 @@ static int failed(struct reader *r)
 	if (r->code < 0)
 		return error_set(r->e, r->code, "%s cannot be read: %s", r->file->name, strerror(-r->code));
 	if (archive_read_has_encrypted_entries(r->archive) > 0 || (words && strstr(words, "ncrypt")))
-		return error_set(r->e, -ENOTSUP, "%s is encrypted. Unpack it with its password first, then open what was in "
-		                 "it.", r->file->name);
+		return error_set(r->e, -ENOTSUP,
+		                 "%s is encrypted. Unpack it with its password first, then open what was in "
+		                 "it.",
+		                 r->file->name);
 	if (words && strstr(words, "runcated"))
 		return disk_truncated(r->e, r->file->name, r->file->size, 0);
-	return error_set(r->e, -EINVAL, "%s cannot be unpacked: %.200s. Download it again, or unpack it with 7-Zip first.",
+	return error_set(r->e, -EINVAL,
+	                 "%s cannot be unpacked: %.200s. Download it again, or unpack it with 7-Zip first.",
 	                 r->file->name, words ? words : "it is damaged");
 }
 
@@ -120,16 +123,21 @@ static int take_member(struct reader *r, struct archive_entry *entry)
 	if (archive_entry_filetype(entry) == AE_IFDIR)
 		return 0;
 	if (!name || wrap_leads_outside(name) || archive_entry_filetype(entry) != AE_IFREG) {
-		appliance_remark(r->a, 0, name ? name : "?", "This member of the package is no file, or has a name that "
+		appliance_remark(r->a, 0, name ? name : "?",
+		                 "This member of the package is no file, or has a name that "
 		                 "leads outside; it is left out.");
 		return 0;
 	}
 	if (archive_entry_is_encrypted(entry))
-		return error_set(r->e, -ENOTSUP, "%s is encrypted. Unpack it with its password first, then open what was in "
-		                 "it.", r->file->name);
+		return error_set(r->e, -ENOTSUP,
+		                 "%s is encrypted. Unpack it with its password first, then open what was in "
+		                 "it.",
+		                 r->file->name);
 	if (has_name(r->u, name))
-		return error_set(r->e, -EINVAL, "%s is refused: it has two files named %s. Unpack it first, then open what was "
-		                 "in it.", r->file->name, name);
+		return error_set(r->e, -EINVAL,
+		                 "%s is refused: it has two files named %s. Unpack it first, then open what was "
+		                 "in it.",
+		                 r->file->name, name);
 	if (size < 0)
 		return error_set(r->e, -EINVAL, "%s is damaged: the size of %s is impossible. Download it again.",
 		                 r->file->name, name);
@@ -148,8 +156,8 @@ static int unpack_members(struct reader *r)
 		if (code != ARCHIVE_OK && code != ARCHIVE_WARN) /* WARN: a name that is no Unicode */
 			return failed(r);
 		if (count == MAX_MEMBERS)
-			return error_set(r->e, -EFBIG, "%s has more than %u files, more than any appliance", r->file->name,
-			                 MAX_MEMBERS);
+			return error_set(r->e, -EFBIG, "%s has more than %u files, more than any appliance",
+			                 r->file->name, MAX_MEMBERS);
 		code = take_member(r, entry);
 		if (code < 0)
 			return code;

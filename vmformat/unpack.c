@@ -21,11 +21,19 @@
 #define LOOK_AGAIN (64ull << 20)
 /* Small things may be packed better than UNPACK_MAX_RATIO by chance and cost nothing. */
 #define SMALL (64ull << 20)
-#define MAX_NAME 4096u /* PATH_MAX */
+#define MAX_NAME 4096u        /* PATH_MAX */
 #define MAX_RECORD (8u << 20) /* KEEP_MAX_FILES names and what belongs to them */
 
 /* The record: this, then for each file 8 bytes size, 2 bytes length of the name, the name; then CRC-32 of all before it. */
-enum { AT_MAGIC = 0, AT_KEY = 8, AT_COUNT = 40, RECORD_HEADER = 44, AT_ENTRY_SIZE = 0, AT_ENTRY_NAME = 8, ENTRY_HEADER = 10 };
+enum {
+	AT_MAGIC = 0,
+	AT_KEY = 8,
+	AT_COUNT = 40,
+	RECORD_HEADER = 44,
+	AT_ENTRY_SIZE = 0,
+	AT_ENTRY_NAME = 8,
+	ENTRY_HEADER = 10
+};
 #define MAGIC "VITRINUP"
 
 struct entry {
@@ -59,9 +67,12 @@ static int no_memory(const struct unpack *u, struct error *e)
 static int write_failed(const struct unpack *u, int code, struct error *e)
 {
 	if (code == -ENOSPC || code == -EDQUOT)
-		return error_set(e, code, "%s cannot be unpacked: the disk that holds Vitrine's state folder "
-		                 "(~/.local/state/vitrine or $XDG_STATE_HOME) has become full. What was unpacked is removed "
-		                 "again. Make room and try again.", u->wrapper);
+		return error_set(
+			e, code,
+			"%s cannot be unpacked: the disk that holds Vitrine's state folder "
+			"(~/.local/state/vitrine or $XDG_STATE_HOME) has become full. What was unpacked is removed "
+			"again. Make room and try again.",
+			u->wrapper);
 	return error_set(e, code, "%s cannot be unpacked: %s while writing", u->wrapper, strerror(-code));
 }
 
@@ -103,8 +114,10 @@ static int add_entry(struct unpack *u, const char *name, size_t name_length, uin
 	int fd, r;
 
 	if (u->count == KEEP_MAX_FILES)
-		return error_set(e, -EFBIG, "%s holds more than %u files, more than any machine. Unpack it first, then open "
-		                 "what was in it.", u->wrapper, KEEP_MAX_FILES);
+		return error_set(e, -EFBIG,
+		                 "%s holds more than %u files, more than any machine. Unpack it first, then open "
+		                 "what was in it.",
+		                 u->wrapper, KEEP_MAX_FILES);
 	entries = reallocarray(u->entries, u->count + 1, sizeof(*entries));
 	if (!entries)
 		return no_memory(u, e);
@@ -211,8 +224,10 @@ int unpack_open(const struct files *files, const char *wrapper, const char *fing
 	int r;
 
 	if (!files->keep)
-		return error_set(e, -ENOTSUP, "%s cannot be played in place, and it cannot be unpacked here. Unpack it "
-		                 "first, then open what was in it.", wrapper);
+		return error_set(e, -ENOTSUP,
+		                 "%s cannot be played in place, and it cannot be unpacked here. Unpack it "
+		                 "first, then open what was in it.",
+		                 wrapper);
 	u = calloc(1, sizeof(*u));
 	if (!u)
 		return error_set(e, -ENOMEM, "%s: not enough memory", wrapper);
@@ -274,8 +289,10 @@ int unpack_restart(struct unpack *u, unsigned expected, struct error *e)
 
 	drop_entries(u);
 	if (!u->is_ours)
-		return error_set(e, -EBUSY, "%s is being unpacked in another window. Wait until that is done, then try "
-		                 "again.", u->wrapper);
+		return error_set(e, -EBUSY,
+		                 "%s is being unpacked in another window. Wait until that is done, then try "
+		                 "again.",
+		                 u->wrapper);
 	if (ftruncate(u->record, 0) < 0)
 		return write_failed(u, -errno, e);
 	/* What an unpacking that was killed has left takes room that is about to be counted. */
@@ -312,9 +329,11 @@ int unpack_check_space(const struct unpack *u, uint64_t size, struct error *e)
 		return 0;
 	disk_amount(add_overflows(size, SPARE, &wanted) ? size : wanted, needed);
 	disk_amount(space, available);
-	return error_set(e, -ENOSPC, "%s must be unpacked to be played, for which %s must be free; the disk that holds "
+	return error_set(e, -ENOSPC,
+	                 "%s must be unpacked to be played, for which %s must be free; the disk that holds "
 	                 "Vitrine's state folder (~/.local/state/vitrine or $XDG_STATE_HOME) has %s. Make room and try "
-	                 "again.", u->wrapper, needed, available);
+	                 "again.",
+	                 u->wrapper, needed, available);
 }
 
 /* Zeros, deflated, become a thousandth; by LZMA a seven thousandth. What promises more is made to fill disks. */
@@ -322,9 +341,10 @@ static int check_ratio(const struct unpack *u, uint64_t size, uint64_t packed, s
 {
 	if (!packed || size <= SMALL || size / UNPACK_MAX_RATIO <= packed)
 		return 0;
-	return error_set(e, -EFBIG, "%s is refused: %llu bytes of it would become %llu, more than %u times as many, as no "
-	                 "disk does but one that is made to do harm.", u->wrapper, (unsigned long long)packed,
-	                 (unsigned long long)size, UNPACK_MAX_RATIO);
+	return error_set(e, -EFBIG,
+	                 "%s is refused: %llu bytes of it would become %llu, more than %u times as many, as no "
+	                 "disk does but one that is made to do harm.",
+	                 u->wrapper, (unsigned long long)packed, (unsigned long long)size, UNPACK_MAX_RATIO);
 }
 
 int unpack_begin(struct unpack *u, const char *name, uint64_t size, uint64_t packed, struct error *e)
@@ -377,10 +397,14 @@ static int too_long(const struct unpack *u, struct error *e)
 	const char *name = u->entries[u->count - 1].name;
 
 	if (u->announced)
-		return error_set(e, -EINVAL, "%s is damaged: %s is longer than the %llu bytes that it is said to have. "
-		                 "Download it again.", u->wrapper, name, (unsigned long long)u->announced);
-	return error_set(e, -EFBIG, "%s is refused: it becomes more than %u times as many bytes, as no disk does but one "
-	                 "that is made to do harm.", u->wrapper, UNPACK_MAX_RATIO);
+		return error_set(e, -EINVAL,
+		                 "%s is damaged: %s is longer than the %llu bytes that it is said to have. "
+		                 "Download it again.",
+		                 u->wrapper, name, (unsigned long long)u->announced);
+	return error_set(e, -EFBIG,
+	                 "%s is refused: it becomes more than %u times as many bytes, as no disk does but one "
+	                 "that is made to do harm.",
+	                 u->wrapper, UNPACK_MAX_RATIO);
 }
 
 int unpack_write(struct unpack *u, const void *bytes, size_t length, struct error *e)
@@ -417,8 +441,10 @@ int unpack_end(struct unpack *u, struct error *e)
 	if (r < 0)
 		return write_failed(u, r, e);
 	if (u->announced && u->written != u->announced)
-		return error_set(e, -EINVAL, "%s is damaged: %s has only %llu of the %llu bytes that it is said to have. "
-		                 "Download it again.", u->wrapper, entry->name, (unsigned long long)u->written,
+		return error_set(e, -EINVAL,
+		                 "%s is damaged: %s has only %llu of the %llu bytes that it is said to have. "
+		                 "Download it again.",
+		                 u->wrapper, entry->name, (unsigned long long)u->written,
 		                 (unsigned long long)u->announced);
 	entry->size = entry->file.size = u->written;
 	return 0;

@@ -14,8 +14,8 @@
 #include "vmformat/keep.h"
 #include "vmformat/files.h"
 
-#define UNPACK_KEY 32        /* bytes that change when the download does */
-#define UNPACK_UNKNOWN 0     /* a size that only unpacking tells */
+#define UNPACK_KEY 32    /* bytes that change when the download does */
+#define UNPACK_UNKNOWN 0 /* a size that only unpacking tells */
 #define UNPACK_MAX_RATIO 10000u
 
 struct unpack;

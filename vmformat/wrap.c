@@ -188,7 +188,8 @@ static int add_member(struct wrap *w, const char *name, uint64_t offset, uint64_
 
 static int refuse_nested(const struct wrap *w, const char *what, struct error *e)
 {
-	return error_set(e, -ENOTSUP, "%s holds %s, which is packed once more. Unpack %s first, then open what was in it.",
+	return error_set(e, -ENOTSUP,
+	                 "%s holds %s, which is packed once more. Unpack %s first, then open what was in it.",
 	                 w->file.name, what, base_of(w->file.name));
 }
 
@@ -382,7 +383,8 @@ static int open_xz(struct wrap *w, struct appliance *a, struct file *ret_inner, 
 
 static int refuse_encrypted(const struct wrap *w, const char *name, struct error *e)
 {
-	return error_set(e, -ENOTSUP, "%s: %s is encrypted. Unpack it with its password first, then open what was in it.",
+	return error_set(e, -ENOTSUP,
+	                 "%s: %s is encrypted. Unpack it with its password first, then open what was in it.",
 	                 w->file.name, name);
 }
 
@@ -406,11 +408,13 @@ static int want(struct wrap *w, struct appliance *a, const struct zip *zip, unsi
 		else if (m->method == ZIP_DEFLATED)
 			r = add_member(w, m->name, m->data, m->size, (*kept)++, e);
 		else if (i == chosen)
-			r = error_set(e, -ENOTSUP, "%s: %s is packed by %s, which Vitrine cannot unpack. Unpack it with the program "
-			              "that made it or 7-Zip first, then open what was in it.", w->file.name, m->name,
-			              zip_method_name(m->method));
+			r = error_set(e, -ENOTSUP,
+			              "%s: %s is packed by %s, which Vitrine cannot unpack. Unpack it with the program "
+			              "that made it or 7-Zip first, then open what was in it.",
+			              w->file.name, m->name, zip_method_name(m->method));
 		else
-			appliance_remark(a, 0, m->name, "This file is packed by %s, which Vitrine cannot unpack; it is left out.",
+			appliance_remark(a, 0, m->name,
+			                 "This file is packed by %s, which Vitrine cannot unpack; it is left out.",
 			                 zip_method_name(m->method));
 	}
 	return r;
@@ -437,7 +441,8 @@ static int unpack_member(struct wrap *w, const struct zip_member *m, struct erro
 	r = copy(w, PACKED_DEFLATE, &window, m->data, &crc, e);
 	file_close(&window);
 	if (r == 0 && (crc != m->crc || unpack_size(w->unpack, unpack_count(w->unpack) - 1) != m->size))
-		r = error_set(e, -EIO, "%s is damaged: the checksum of %s is wrong. Download it again.", w->file.name, m->name);
+		r = error_set(e, -EIO, "%s is damaged: the checksum of %s is wrong. Download it again.", w->file.name,
+		              m->name);
 	return r;
 }
 
@@ -601,8 +606,10 @@ static int refuse_misnamed(const struct file *source, struct error *e)
 
 	for (size_t i = 0; dot && i < ARRAY_SIZE(kinds); i++)
 		if (!strcasecmp(dot, kinds[i].ending))
-			return error_set(e, -EINVAL, "%s is no %s, though it is called one: it is one of several volumes, which "
-			                 "must be unpacked together, or damaged. Download it again.", source->name, dot);
+			return error_set(e, -EINVAL,
+			                 "%s is no %s, though it is called one: it is one of several volumes, which "
+			                 "must be unpacked together, or damaged. Download it again.",
+			                 source->name, dot);
 	return 0;
 }
 
@@ -624,8 +631,10 @@ static int open_kind(const struct kind *kind, struct wrap *w, struct appliance *
 	if (r < 0)
 		return r;
 	if (is_volume(source->name))
-		return error_set(e, -ENOTSUP, "%s is one of several volumes of an archive. Unpack them together, with 7-Zip, "
-		                 "then open what was in them.", source->name);
+		return error_set(e, -ENOTSUP,
+		                 "%s is one of several volumes of an archive. Unpack them together, with 7-Zip, "
+		                 "then open what was in them.",
+		                 source->name);
 	r = make_title(w);
 	if (r == 0)
 		r = identify(w, e);

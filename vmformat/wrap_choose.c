@@ -17,11 +17,11 @@ static const struct {
 	enum rank rank;
 	bool names_others;
 } endings[] = {
-	{ ".vmx", RANK_MACHINE, true },  { ".ovf", RANK_MACHINE, true }, { ".ova", RANK_MACHINE, false },
-	{ ".vmdk", RANK_DISK, true },    { ".vdi", RANK_DISK, true },    { ".vhd", RANK_DISK, true },
-	{ ".vhdx", RANK_DISK, true },    { ".qcow2", RANK_DISK, true },  { ".qcow", RANK_DISK, false },
-	{ ".img", RANK_DISK, false },    { ".raw", RANK_DISK, false },   { ".iso", RANK_DISK, false },
-	{ ".dd", RANK_DISK, false },     { ".dsk", RANK_DISK, false },   { ".hdd", RANK_DISK, false },
+	{ ".vmx", RANK_MACHINE, true }, { ".ovf", RANK_MACHINE, true }, { ".ova", RANK_MACHINE, false },
+	{ ".vmdk", RANK_DISK, true },   { ".vdi", RANK_DISK, true },    { ".vhd", RANK_DISK, true },
+	{ ".vhdx", RANK_DISK, true },   { ".qcow2", RANK_DISK, true },  { ".qcow", RANK_DISK, false },
+	{ ".img", RANK_DISK, false },   { ".raw", RANK_DISK, false },   { ".iso", RANK_DISK, false },
+	{ ".dd", RANK_DISK, false },    { ".dsk", RANK_DISK, false },   { ".hdd", RANK_DISK, false },
 };
 
 static bool ends_in(const char *name, const char *ending)
@@ -104,8 +104,8 @@ static int refuse(const char *const *names, unsigned count, enum rank rank, cons
 	char list[LISTED * 64 + 32];
 
 	list_names(names, count, rank, list, sizeof(list));
-	return error_set(e, -EINVAL, "%s %s: %s. Unpack it first, then open the one that you want.", archive, words[rank],
-	                 list);
+	return error_set(e, -EINVAL, "%s %s: %s. Unpack it first, then open the one that you want.", archive,
+	                 words[rank], list);
 }
 
 int wrap_choose(const char *const *names, unsigned count, const char *archive, unsigned *ret_chosen, struct error *e)

@@ -36,10 +36,13 @@ static int index_failed(const struct file *file, lzma_ret code, struct error *e)
 	case LZMA_MEM_ERROR:
 		return error_set(e, -ENOMEM, "%s: not enough memory", file->name);
 	case LZMA_MEMLIMIT_ERROR:
-		return error_set(e, -EFBIG, "%s has more blocks than any program makes. Unpack it first, then open what "
-		                 "was in it.", file->name);
+		return error_set(e, -EFBIG,
+		                 "%s has more blocks than any program makes. Unpack it first, then open what "
+		                 "was in it.",
+		                 file->name);
 	default:
-		return error_set(e, -EINVAL, "%s is damaged: its index of blocks is wrong. Download it again.", file->name);
+		return error_set(e, -EINVAL, "%s is damaged: its index of blocks is wrong. Download it again.",
+		                 file->name);
 	}
 }
 
@@ -280,10 +283,11 @@ static int set_capacity(struct disk *disk, struct xz *xz, uint32_t sector, struc
 		return error_set(e, -EINVAL, "%s holds only %llu bytes, less than one sector of a disk", disk->name,
 		                 (unsigned long long)xz->size);
 	if (largest > MAX_BLOCK)
-		return error_set(e, -EFBIG,
-		                 "%s was packed in blocks of up to %llu MiB, too large to be read in place (%u MiB are the "
-		                 "limit). Unpack it first, then open what was in it.",
-		                 disk->name, (unsigned long long)(largest >> 20), MAX_BLOCK >> 20);
+		return error_set(
+			e, -EFBIG,
+			"%s was packed in blocks of up to %llu MiB, too large to be read in place (%u MiB are the "
+			"limit). Unpack it first, then open what was in it.",
+			disk->name, (unsigned long long)(largest >> 20), MAX_BLOCK >> 20);
 	disk->capacity = (xz->size + sector - 1) / sector * sector;
 	disk->unit_limit = (uint32_t)largest + sector;
 	return 0;

@@ -17,11 +17,11 @@
 /* 4.3.16: the end of the directory, and a comment of up to 64 KiB behind it. */
 #define END_SIZE 22u
 #define END_SEARCH (END_SIZE + 0xffffu)
-#define END64_SIZE 56u  /* 4.3.14 */
+#define END64_SIZE 56u   /* 4.3.14 */
 #define LOCATOR_SIZE 20u /* 4.3.15 */
-#define ENTRY_SIZE 46u  /* 4.3.12 */
-#define LOCAL_SIZE 30u  /* 4.3.7 */
-#define MAX_NAME 4096u  /* PATH_MAX */
+#define ENTRY_SIZE 46u   /* 4.3.12 */
+#define LOCAL_SIZE 30u   /* 4.3.7 */
+#define MAX_NAME 4096u   /* PATH_MAX */
 #define SATURATED 0xffffffffu
 
 enum { FLAG_ENCRYPTED = 1, FLAG_STRONG = 1 << 6, FLAG_UTF_8 = 1 << 11, FLAG_MASKED = 1 << 13 };
@@ -103,8 +103,10 @@ static int find_end(const struct walk *w, uint8_t end[END_SIZE], uint64_t *ret_o
 
 static int refuse_volumes(const struct walk *w)
 {
-	return error_set(w->e, -ENOTSUP, "%s is one of several volumes of a zip. Unpack them together, with the program "
-	                 "that made them or 7-Zip, then open what was in them.", w->file->name);
+	return error_set(w->e, -ENOTSUP,
+	                 "%s is one of several volumes of a zip. Unpack them together, with the program "
+	                 "that made them or 7-Zip, then open what was in them.",
+	                 w->file->name);
 }
 
 /* 4.3.14: what does not fit the old record's fields. */
@@ -131,9 +133,9 @@ static int read_end64(struct walk *w, uint64_t end_offset)
 		return cannot_read(w, r);
 	if (!has_signature(end, 6, 6))
 		return damaged(w, "the end of its directory is not where it should be");
-	w->directory = (struct directory){
-		.offset = le64_load(end + 48), .size = le64_load(end + 40), .entries = le64_load(end + 32)
-	};
+	w->directory = (struct directory){ .offset = le64_load(end + 48),
+		                           .size = le64_load(end + 40),
+		                           .entries = le64_load(end + 32) };
 	return 0;
 }
 
@@ -154,7 +156,9 @@ static int read_end(struct walk *w)
 	if ((le16_load(end + 4) && le16_load(end + 4) != 0xffff) ||
 	    (le16_load(end + 6) && le16_load(end + 6) != 0xffff))
 		return refuse_volumes(w);
-	*d = (struct directory){ .offset = le32_load(end + 16), .size = le32_load(end + 12), .entries = le16_load(end + 10) };
+	*d = (struct directory){ .offset = le32_load(end + 16),
+		                 .size = le32_load(end + 12),
+		                 .entries = le16_load(end + 10) };
 	if (d->offset == SATURATED || d->size == SATURATED || d->entries == 0xffff)
 		r = read_end64(w, offset);
 	if (r < 0)
@@ -162,8 +166,8 @@ static int read_end(struct walk *w)
 	if (!range_within(d->offset, d->size, offset))
 		return damaged(w, "its directory lies outside it, or its beginning is missing");
 	if (d->entries > ZIP_MAX_MEMBERS)
-		return error_set(w->e, -EFBIG, "%s has %llu files, more than any appliance (%u are the limit)", w->file->name,
-		                 (unsigned long long)d->entries, ZIP_MAX_MEMBERS);
+		return error_set(w->e, -EFBIG, "%s has %llu files, more than any appliance (%u are the limit)",
+		                 w->file->name, (unsigned long long)d->entries, ZIP_MAX_MEMBERS);
 	return 0;
 }
 
@@ -231,7 +235,8 @@ static char *read_name(const char *raw, size_t length)
 }
 
 /* The member's own header: where it ends, its bytes begin. */
-static int read_local(const struct walk *w, uint64_t offset, const char *raw_name, size_t raw_length, struct zip_member *m)
+static int read_local(const struct walk *w, uint64_t offset, const char *raw_name, size_t raw_length,
+                      struct zip_member *m)
 {
 	uint8_t local[LOCAL_SIZE];
 	char *name;
@@ -274,8 +279,10 @@ static int add_member(struct walk *w, const struct zip_member *m, uint64_t local
 {
 	for (unsigned i = 0; i < w->zip->count; i++)
 		if (!strcmp(w->zip->members[i].name, m->name))
-			return error_set(w->e, -EINVAL, "%s is refused: it has two files named %s, and programs differ in which "
-			                 "one they take. Unpack it first, then open what was in it.", w->file->name, m->name);
+			return error_set(w->e, -EINVAL,
+			                 "%s is refused: it has two files named %s, and programs differ in which "
+			                 "one they take. Unpack it first, then open what was in it.",
+			                 w->file->name, m->name);
 	w->locals[w->zip->count] = local;
 	w->zip->members[w->zip->count++] = *m;
 	return 0;
@@ -384,8 +391,10 @@ static int check_overlaps(const struct walk *w)
 	qsort(ranges, count, sizeof(*ranges), compare_ranges);
 	for (unsigned i = 1; i < count && r == 0; i++)
 		if (ranges[i].start < ranges[i - 1].end)
-			r = error_set(w->e, -EINVAL, "%s is refused: two of its files share the same bytes, as no program "
-			              "packs them but one that is made to do harm.", w->file->name);
+			r = error_set(w->e, -EINVAL,
+			              "%s is refused: two of its files share the same bytes, as no program "
+			              "packs them but one that is made to do harm.",
+			              w->file->name);
 	free(ranges);
 	return r;
 }

@@ -78,7 +78,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	memcpy(copy, data, size);
 	if (size >= 32)
 		mend(copy, size);
-	require(fd >= 0 && write(fd, copy, size) == (ssize_t)size && file_from_fd(fd, "fuzz.xz", &file, NULL) == 0, "file");
+	require(fd >= 0 && write(fd, copy, size) == (ssize_t)size && file_from_fd(fd, "fuzz.xz", &file, NULL) == 0,
+	        "file");
 	if (disk_open_as("xz", &file, &files, &disk, &e) < 0) {
 		require(e.code < 0 && *e.text, "an error without words");
 		file_close(&file);

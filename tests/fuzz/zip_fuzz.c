@@ -91,7 +91,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	for (unsigned i = 0; i < KEPT; i++)
 		kept[i] = -1;
-	require(fd >= 0 && write(fd, data, size) == (ssize_t)size && file_from_fd(fd, "fuzz.zip", &source, NULL) == 0, "file");
+	require(fd >= 0 && write(fd, data, size) == (ssize_t)size && file_from_fd(fd, "fuzz.zip", &source, NULL) == 0,
+	        "file");
 	if (appliance_open(&source, &files, &a, &e) < 0) {
 		require(e.code < 0 && *e.text, "an error without words");
 		file_close(&source);

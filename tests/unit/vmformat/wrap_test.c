@@ -17,18 +17,18 @@
 #define MEBIBYTE (1u << 20)
 #define DISK_SIZE (5u * MEBIBYTE + 100) /* several of gzip's units, and a part of a sector */
 
-#define VMX_TEXT                                                                            \
-	"config.version = \"8\"\nvirtualHW.version = \"10\"\ndisplayName = \"Packed\"\n"    \
-	"guestOS = \"other\"\nmemsize = \"64\"\nide0:0.present = \"TRUE\"\n"                \
+#define VMX_TEXT                                                                         \
+	"config.version = \"8\"\nvirtualHW.version = \"10\"\ndisplayName = \"Packed\"\n" \
+	"guestOS = \"other\"\nmemsize = \"64\"\nide0:0.present = \"TRUE\"\n"             \
 	"ide0:0.fileName = \"disk.vmdk\"\n"
-#define FLAT_DESCRIPTOR                                                               \
-	"# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\n"        \
+#define FLAT_DESCRIPTOR                                                        \
+	"# Disk DescriptorFile\nversion=1\nCID=12345678\nparentCID=ffffffff\n" \
 	"createType=\"monolithicFlat\"\nRW %u FLAT \"disk-flat.vmdk\" 0\n"
 
 struct rig {
 	struct test_dir dir;
 	struct test_keep keep;
-	struct files files; /* of the folder, with the keep */
+	struct files files;   /* of the folder, with the keep */
 	const uint8_t *bytes; /* of disk.img */
 	struct error e;
 };
@@ -41,7 +41,9 @@ static int make_bytes(void **state)
 
 	for (uint32_t i = 0; i < DISK_SIZE; i++) {
 		seed = seed * 1664525 + 1013904223;
-		bytes[i] = i >> 20 & 1 ? 0 : i >> 21 & 1 ? (uint8_t)(seed >> 24) : (uint8_t)("0123456789abcdef"[seed >> 28]);
+		bytes[i] = i >> 20 & 1   ? 0
+		           : i >> 21 & 1 ? (uint8_t)(seed >> 24)
+		                         : (uint8_t)("0123456789abcdef"[seed >> 28]);
 	}
 	bytes[510] = 0x55;
 	bytes[511] = 0xaa;
@@ -438,7 +440,8 @@ static void packed_iso_is_a_disc(void **state)
 
 static void packed_twice_is_refused(void **state)
 {
-	static const char *const names[] = { "disk.img.gz.gz", "disk.img.gz.xz", "twice.zip", "twice.7z", "deflated.zip" };
+	static const char *const names[] = { "disk.img.gz.gz", "disk.img.gz.xz", "twice.zip", "twice.7z",
+		                             "deflated.zip" };
 	struct rig *rig = *state;
 
 	run(rig, "gzip", "-k -1 disk.img");
@@ -573,7 +576,9 @@ static void zip_of_several_volumes_is_refused_in_words(void **state)
 
 static void zip_packed_by_other_methods_is_refused_in_words(void **state)
 {
-	static const char *const methods[][2] = { { "LZMA", "LZMA" }, { "BZip2", "bzip2" }, { "Deflate64", "Deflate64" } };
+	static const char *const methods[][2] = { { "LZMA", "LZMA" },
+		                                  { "BZip2", "bzip2" },
+		                                  { "Deflate64", "Deflate64" } };
 	struct rig *rig = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(methods); i++) {

@@ -257,8 +257,8 @@ static void zip_with_a_comment_plays(void **state)
 
 static void zip_names_that_lead_outside_are_left_out(void **state)
 {
-	static const char *const names[] = { "../disk.img", "/etc/disk.img", "a/../../disk.img", "C:\\disk.img",
-		                             "..\\disk.img", "a/.." };
+	static const char *const names[] = { "../disk.img",  "/etc/disk.img", "a/../../disk.img",
+		                             "C:\\disk.img", "..\\disk.img",  "a/.." };
 	struct rig *rig = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(names); i++) {
@@ -278,7 +278,8 @@ static void zip_names_that_lead_outside_are_left_out(void **state)
 
 static void zip_links_devices_and_fifos_are_left_out(void **state)
 {
-	static const uint32_t modes[] = { S_IFLNK | 0777, S_IFCHR | 0666, S_IFBLK | 0666, S_IFIFO | 0666, S_IFSOCK | 0666 };
+	static const uint32_t modes[] = { S_IFLNK | 0777, S_IFCHR | 0666, S_IFBLK | 0666, S_IFIFO | 0666,
+		                          S_IFSOCK | 0666 };
 	struct rig *rig = *state;
 
 	for (unsigned i = 0; i < ARRAY_SIZE(modes); i++) {

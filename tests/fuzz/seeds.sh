@@ -125,16 +125,16 @@ seed_ova() {
 }
 
 seed_zip() {
-	mkdir "$work/zip"
-	printf 'config.version = "8"\nmemsize = "64"\nide0:0.present = "TRUE"\nide0:0.fileName = "a.img"\n' >"$work/zip/a.vmx"
-	head -c 3000 "$here/seeds.sh" >"$work/zip/a.img"
+	mkdir "$work/packing"
+	printf 'config.version = "8"\nmemsize = "64"\nide0:0.present = "TRUE"\nide0:0.fileName = "a.img"\n' >"$work/packing/a.vmx"
+	head -c 3000 "$here/seeds.sh" >"$work/packing/a.img"
 	for level in 0 6; do
-		(cd "$work/zip" && zip -q -$level "$1/disk$level" a.img && zip -q -$level "$1/machine$level" a.vmx a.img &&
+		(cd "$work/packing" && zip -q -$level "$1/disk$level" a.img && zip -q -$level "$1/machine$level" a.vmx a.img &&
 			zip -q -$level -fz "$1/zip64$level" a.img) 2>/dev/null
 	done
-	gzip -c "$work/zip/a.img" >"$1/gz" 2>/dev/null
-	xz -c "$work/zip/a.img" >"$1/xz" 2>/dev/null
-	rm -rf "$work/zip"
+	gzip -c "$work/packing/a.img" >"$1/gz" 2>/dev/null
+	xz -c "$work/packing/a.img" >"$1/xz" 2>/dev/null
+	rm -rf "$work/packing"
 }
 
 seed_xz() {

@@ -402,6 +402,31 @@ static void packed_vmdk_is_unpacked_once(void **state)
 	}
 }
 
+static void packed_disk_with_a_signature_at_its_end_is_not_taken_for_raw(void **state)
+{
+	static const char *const packers[][2] = { { "gzip", "fixed.vhd.gz" }, { "xz", "fixed.vhd.xz" } };
+	struct rig *rig = *state;
+	uint8_t footer[512] = "conectix";
+
+	run(rig, "cp", "disk.img fixed.vhd");
+	run(rig, "truncate", "-s %512 fixed.vhd");
+	test_dir_write(&rig->dir, "footer", footer, sizeof(footer));
+	run(rig, "cat", "footer >> fixed.vhd");
+	for (unsigned i = 0; i < 2; i++) {
+		struct file source;
+		struct appliance *a = NULL;
+
+		run(rig, packers[i][0], i ? "-k -1 --block-size=1MiB fixed.vhd" : "-k -1 fixed.vhd");
+		test_keep_again(&rig->keep);
+		source = test_dir_open(&rig->dir, packers[i][1]);
+		if (appliance_open(&source, &rig->files, &a, &rig->e) == 0)
+			appliance_free(a);
+		else
+			file_close(&source);
+		assert_int_equal(test_keep_size(&rig->keep, "unpacked-0") / 512, (DISK_SIZE + 511) / 512 + 1);
+	}
+}
+
 static void packed_tar_is_opened_as_a_package(void **state)
 {
 	struct rig *rig = *state;
@@ -737,6 +762,7 @@ int main(void)
 		TEST(gzip_with_wrong_checksum_is_refused),
 		TEST(gzip_is_refused_where_nothing_can_be_kept),
 		TEST(packed_vmdk_is_unpacked_once),
+		TEST(packed_disk_with_a_signature_at_its_end_is_not_taken_for_raw),
 		TEST(packed_tar_is_opened_as_a_package),
 		TEST(packed_iso_is_a_disc),
 		TEST(packed_twice_is_refused),

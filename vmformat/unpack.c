@@ -320,7 +320,7 @@ static int free_space(const struct unpack *u, uint64_t *ret_free)
 int unpack_check_space(const struct unpack *u, uint64_t size, struct error *e)
 {
 	char needed[32], available[32];
-	uint64_t space, wanted;
+	uint64_t space = 0, wanted;
 	int r = free_space(u, &space);
 
 	if (r < 0)

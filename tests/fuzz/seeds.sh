@@ -72,6 +72,35 @@ seed_qcow2() { # an odd first byte: patches of 2 bytes page, 2 bytes offset, 1 b
 	{ printf '\0QFI\373\0\0\0\3'; head -c 96 /dev/zero; } >"$1/header"
 }
 
+patch() { # PLACE BYTES: a row of patched_image.h; BYTES as \\ooo, at most 16
+	local octal
+	octal=$(printf '\\%03o\\%03o\\%03o\\%03o\\%03o' $(($1 & 255)) $(($1 >> 8 & 255)) $(($1 >> 16 & 255)) $(($1 >> 24)) $((${#2} / 4 - 1)))
+	printf "$octal$2"
+}
+
+seed_vdi() { # the first byte: 0 a whole file, 1 dynamic, 2 differencing
+	{ printf '\1'; patch 512 '\000\000\000\000'; } >"$1/map"
+	{ printf '\2'; patch 368 '\377\377\377\377\377\377\377\377'; } >"$1/size"
+	{ printf '\2'; patch 76 '\003\000\000\000'; patch 440 '\000\000\000\000'; } >"$1/undo"
+}
+
+seed_vhd() { # the first byte: 0 a whole file, 1 fixed, 2 dynamic, 3 differencing
+	{ printf '\1'; patch 0 '\143\157\156\145'; } >"$1/fixed"
+	{ printf '\2'; patch 1536 '\000\000\000\001'; } >"$1/table"
+	{ printf '\2'; patch 544 '\000\040\000\000'; } >"$1/block"
+	{ printf '\3'; patch 1096 '\000\000\377\377'; } >"$1/locator"
+	printf '\203' >"$1/child"
+}
+
+seed_vhdx() { # the first byte: 0 a whole file, 1 dynamic, 2 differencing, 3 with a log
+	{ printf '\1'; patch 3145728 '\006\000\100\000'; } >"$1/table"
+	{ printf '\2'; patch 2162704 '\000\000\040\200\070\001\000\000'; } >"$1/capacity"
+	{ printf '\2'; patch 2162688 '\000\000\040\000\003\000\000\000'; } >"$1/block"
+	{ printf '\2'; patch 2166784 '\267\357\112\260'; } >"$1/locator"
+	{ printf '\3'; patch 1048640 '\172\145\162\157'; } >"$1/log"
+	printf '\203' >"$1/unclosed"
+}
+
 volume_descriptor() { # TYPE
 	printf "\\$1CD001\\1\\0"
 	printf '%-32s%-32s' LINUX 'A LABEL'

@@ -22,6 +22,9 @@ make_samples() {
 	{ printf 'KDMV\1\0\0\0'; zeros 504; } >a.vmdk
 	printf '# Disk DescriptorFile\nversion=1\n' >text.vmdk
 	{ printf 'QFI\373\0\0\0\3'; zeros 504; } >a.qcow2
+	{ printf '<<< Oracle VM VirtualBox Disk Image >>>\n'; zeros 24; printf '\177\20\332\276\1\0\1\0'; zeros 440; } >a.vdi
+	{ printf 'conectix\0\0\0\2\0\1\0\0'; zeros 496; } >a.vhd
+	{ printf 'vhdxfile'; zeros 504; } >a.vhdx
 	boot_sector >a.img
 	{ zeros 32768; printf '\1CD001\1\0'; zeros 2040; } >a.iso
 }
@@ -58,6 +61,9 @@ for how in name content; do
 	expect $how a.vmdk application/x-vmdk-disk
 	expect $how text.vmdk application/x-vmdk-disk
 	expect $how a.qcow2 application/x-qemu-disk
+	expect $how a.vdi application/x-vdi-disk
+	expect $how a.vhd application/x-vhd-disk
+	expect $how a.vhdx application/x-vhdx-disk
 	expect $how a.img $img
 	expect $how a.iso $iso
 done
@@ -71,7 +77,7 @@ for pair in plain.tar:application/x-tar plain.xml:application/xml note:text/plai
 	done
 done
 if command -v gio >/dev/null; then
-	for file in a.ova a.ovf a.vmx a.vmdk a.qcow2 a.img a.iso; do
+	for file in a.ova a.ovf a.vmx a.vmdk a.qcow2 a.vdi a.vhd a.vhdx a.img a.iso; do
 		type=$(gio info -a standard::content-type $file | sed -n 's/.*content-type: //p')
 		gio mime "$type" 2>&1 | grep -q "$id.desktop" || fail "gio mime $type ($file) does not name $id.desktop"
 	done

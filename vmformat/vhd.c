@@ -481,13 +481,19 @@ static int vhd_map(struct disk *disk, uint64_t offset, uint64_t length, struct d
  */
 static int check_end(const struct vhd *vhd, const struct file *file, struct error *e)
 {
-	uint64_t needed = 0;
+	uint64_t stored = (uint64_t)vhd->bitmap + vhd->block, needed = 0;
+	/* Further no block can lie if they lie one after the other: what leads there is damaged, not cut. */
+	uint64_t limit = vhd->bat + vhd->blocks * (stored + 4) + MAX_BLOCK;
 
 	for (uint64_t i = 0; i < MIN(vhd->blocks, MAX_SCAN); i++) {
+		uint64_t end;
 		uint32_t entry;
 
-		if (get_entry(vhd, i, &entry) == 0 && entry != UNUSED)
-			needed = MAX(needed, (uint64_t)entry * DISK_SECTOR + vhd->bitmap + vhd->block);
+		if (get_entry(vhd, i, &entry) < 0 || entry == UNUSED)
+			continue;
+		end = (uint64_t)entry * DISK_SECTOR + stored;
+		if (end <= limit)
+			needed = MAX(needed, end);
 	}
 	return needed > file->size ? disk_truncated(e, file->name, file->size, needed + FOOTER_SIZE) : 0;
 }

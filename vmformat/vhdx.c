@@ -32,8 +32,9 @@ enum block_state {
 /* 512 KiB of tables: the BAT of 2 TiB in blocks of 32 MiB, or bitmaps of 2 GiB. */
 #define PAGES 128u
 #define MAX_RUN 512u /* blocks that map() answers for at once: a page */
-#define END_SAMPLES \
-	64u /* pages of the BAT that are read to find out whether the file was cut: not more for a larger one */
+/* Pages of the BAT that are read to find out whether the file was cut: not more for a larger one. */
+#define END_SAMPLES 64u
+#define SLACK (1ull << 30) /* what writers leave free between blocks: Hyper-V lets a file grow by several at once */
 
 static bool vhdx_probe(const struct file *file, const uint8_t *head, size_t head_length)
 {
@@ -56,7 +57,8 @@ int vhdx_read(const void *context, uint64_t offset, void *buffer, size_t length)
 
 		if (piece.kind == VHDX_LOG_PAGE) {
 			r = vhdx_log_page(vhdx->log, piece.page, page);
-			memcpy(to, page + offset % VHDX_PAGE, part);
+			if (r == 0)
+				memcpy(to, page + offset % VHDX_PAGE, part);
 		} else if (piece.kind == VHDX_LOG_ZERO || offset >= vhdx->file.size) {
 			memset(to, 0, part);
 		} else {
@@ -265,27 +267,41 @@ static int vhdx_unpack(struct disk *disk, const struct disk_extent *extent, void
 	uint8_t page[VHDX_PAGE];
 	int r = vhdx_log_page(vhdx->log, extent->unit_key, page);
 
-	memcpy(buffer, page, extent->unit_length);
+	if (r == 0)
+		memcpy(buffer, page, extent->unit_length);
 	return r;
 }
 
 /* ---- opening ---- */
 
+/*
+ * Where a file ends at most whose blocks and bitmaps lie one after the other: an entry that leads further is
+ * damaged, which is told when the guest comes there, for what is left can still be rescued.
+ */
+static uint64_t furthest_end(const struct vhdx *vhdx)
+{
+	uint64_t tables = vhdx->log_range.length + vhdx->bat.length + vhdx->metadata.length + VHDX_HEADER_SECTION;
+
+	return tables + vhdx->blocks * vhdx->block + (vhdx->blocks / vhdx->chunk + 1) * BITMAP_SIZE + SLACK;
+}
+
 /* A file that was cut: some pages of the BAT tell, of a large disk not more than of a small one. */
 static int check_end(const struct vhdx *vhdx, struct error *e)
 {
-	uint64_t needed = 0, runs = (vhdx->blocks + MAX_RUN - 1) / MAX_RUN, count = MIN(runs, END_SAMPLES);
+	uint64_t needed = 0, limit = furthest_end(vhdx), runs = (vhdx->blocks + MAX_RUN - 1) / MAX_RUN,
+		 count = MIN(runs, END_SAMPLES);
 
 	for (uint64_t sample = 1; sample <= count; sample++) {
 		uint64_t block = (runs * sample / count - 1) * MAX_RUN;
 
 		for (unsigned i = 0; i < MAX_RUN && block + i < vhdx->blocks; i++) {
-			uint64_t entry;
+			uint64_t entry, place;
 
-			/* Damage is told when the guest comes there: what is left can still be rescued. */
-			if (get_block(vhdx, block + i, &entry) == 0 && is_stored(entry) &&
-			    !is_misplaced(vhdx, entry & ENTRY_PLACE, vhdx->block))
-				needed = MAX(needed, (entry & ENTRY_PLACE) + vhdx->block);
+			if (get_block(vhdx, block + i, &entry) < 0 || !is_stored(entry))
+				continue;
+			place = entry & ENTRY_PLACE;
+			if (!is_misplaced(vhdx, place, vhdx->block) && place + vhdx->block <= limit)
+				needed = MAX(needed, place + vhdx->block);
 		}
 	}
 	return needed > vhdx->end ? disk_truncated(e, vhdx->file.name, vhdx->file.size, needed) : 0;

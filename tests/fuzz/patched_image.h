@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For fuzz targets of disk formats: a good image that each input patches, so that the fuzzer gets behind the header from the
- * start. An input is rows of 4 bytes place (little-endian), 1 byte count, count % 16 + 1 bytes. The image lies in a mapped
- * memfd; after each input, what was touched is put back. What map() answers is held against disk.h's contract.
+ * For fuzz targets of disk formats: a good image that each input patches, so that the fuzzer gets behind the
+ * header from the start. An input is rows of 4 bytes place (little-endian), 1 byte count, count % 16 + 1 bytes.
+ * The image lies in a mapped memfd; after each input, what was touched is put back. What map() answers is held
+ * against disk.h's contract.
  */
 #ifndef VITRINE_PATCHED_IMAGE_H
 #define VITRINE_PATCHED_IMAGE_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VHD images. The first byte chooses: a whole file, or patches (patched_image.h) on a fixed, dynamic or differencing one. Sums of
- * footers and header are made right again, without which nothing behind them would be tested, unless the byte's highest bit is set.
+ * VHD images. The first byte chooses: a whole file, or patches (patched_image.h) on a fixed, dynamic or
+ * differencing one. Sums of footers and header are made right again, without which nothing behind them would be
+ * tested, unless the byte's highest bit is set.
  */
 #include "tests/fuzz/patched_image.h"
 #include "tests/unit/vmformat/test_vhd.h"

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * VHDX images. The first byte chooses: a whole file, or patches (patched_image.h) on a dynamic, differencing or unclosed one. The
- * CRCs of headers, region tables and log entries are made right again, without which nothing behind them would be tested, unless
- * the byte's highest bit is set.
+ * VHDX images. The first byte chooses: a whole file, or patches (patched_image.h) on a dynamic, differencing or
+ * unclosed one. The CRCs of headers, region tables and log entries are made right again, without which nothing
+ * behind them would be tested, unless the byte's highest bit is set.
  */
 #include "tests/fuzz/patched_image.h"
 #include "tests/unit/vmformat/test_vhdx.h"

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Images that grow in memory, for the builders of test_vdi.h, test_vhd.h and test_vhdx.h; also used by fuzz targets. Everything
- * asserts. Include <cmocka.h> (with its four headers), or define assert_true() and assert_non_null(), before this file.
+ * Images that grow in memory, for the builders of test_vdi.h, test_vhd.h and test_vhdx.h; also used by fuzz
+ * targets. Everything asserts. Include <cmocka.h> (with its four headers), or define assert_true() and
+ * assert_non_null(), before this file.
  */
 #ifndef VITRINE_TEST_IMAGE_H
 #define VITRINE_TEST_IMAGE_H

@@ -65,7 +65,10 @@ TEST_IMAGE_HELPER void test_vhd_init(struct test_vhd *t, uint32_t type, uint64_t
 	test_vhd_seal(t);
 }
 
-/* Appends a block whose sectors have content of this seed where bits says so (bit 0: the first sector). Returns its place. */
+/*
+ * Appends a block whose sectors have content of this seed where bits says so (bit 0: the first sector). Returns
+ * its place.
+ */
 TEST_IMAGE_HELPER size_t test_vhd_add(struct test_vhd *t, uint32_t block, uint64_t bits, uint32_t seed)
 {
 	size_t at = test_image_append(&t->image, t->bitmap + t->block);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Builds VHDX images by [MS-VHDX]: headers, a log of 1 MiB, metadata, BAT, blocks of 1 MiB. As test_image.h. Places are fixed, so
- * that tests can change any field and seal again.
+ * Builds VHDX images by [MS-VHDX]: headers, a log of 1 MiB, metadata, BAT, blocks of 1 MiB. As test_image.h.
+ * Places are fixed, so that tests can change any field and seal again.
  */
 #ifndef VITRINE_TEST_VHDX_H
 #define VITRINE_TEST_VHDX_H

@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* qemu-img and qemu-io as judges of VDI, VHD and VHDX: what they wrote, with each of their options, is read as they read it. */
+/*
+ * qemu-img and qemu-io as judges of VDI, VHD and VHDX: what they wrote, with each of their options, is read as
+ * they read it.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * vhdimount (libvhdi) as judge of differencing VHD and VHDX, which qemu-img cannot read: chains with random blocks and bitmaps are
- * built by the specifications; it and we must read the same. It needs FUSE and the right to mount.
+ * vhdimount (libvhdi) as judge of differencing VHD and VHDX, which qemu-img cannot read: chains with random blocks
+ * and bitmaps are built by the specifications; it and we must read the same. It needs FUSE and the right to mount.
  */
 #include <stdarg.h>
 #include <stddef.h>
@@ -21,8 +21,9 @@
 static const char *const letters = "cba"; /* from the base up: names say nothing about the order */
 
 /*
- * Runs of random length with and without their bit, of `sectors` bits. Those with it begin anywhere in a byte, which shows the
- * order of bits, but end with it: libvhdi 20210425 takes the rest of the byte to be as the run's last bit.
+ * Runs of random length with and without their bit, of `sectors` bits. Those with it begin anywhere in a byte,
+ * which shows the order of bits, but end with it: libvhdi 20210425 takes the rest of the byte to be as the run's
+ * last bit.
  */
 static void random_bits(uint8_t *bitmap, uint32_t sectors, bool highest_first)
 {

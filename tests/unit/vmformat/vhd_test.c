@@ -376,7 +376,9 @@ static void vhd_with_a_damaged_footer_goes_by_its_copy(void **state)
 	test_vhd_finish(&t);
 	t.image.bytes[t.image.size - 400] ^= 1;
 	put(&m, "a.vhd", &t);
-	t.image.size -= 512; /* not there at all, but all blocks are */
+	/* Not there at all, but all blocks are; an entry that leads nowhere was not cut off. */
+	t.image.size -= 512;
+	be32_store(t.image.bytes + TEST_VHD_BAT + 7 * 4, UINT32_MAX - 1);
 	put(&m, "b.vhd", &t);
 	for (unsigned i = 0; i < 2; i++) {
 		disk = open_disk(&m, i ? "b.vhd" : "a.vhd");

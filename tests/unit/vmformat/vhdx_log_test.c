@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* A VHDX that its writer did not close: what its log says is read, and nothing is written. qemu-img, which replays it, judges. */
+/*
+ * A VHDX that its writer did not close: what its log says is read, and nothing is written. qemu-img, which replays
+ * it, judges.
+ */
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -221,7 +224,10 @@ static void vhdx_log_page_at_the_end_of_the_disk_is_cut_by_the_capacity(void **s
 	test_memory_free(&m);
 }
 
-/* Metadata and region tables are read through it, too: both copies of the table of regions are damaged in the file. */
+/*
+ * Metadata and region tables are read through it, too: both copies of the table of regions are damaged in the
+ * file.
+ */
 static void vhdx_log_changes_tables(void **state)
 {
 	struct test_memory m;
@@ -294,8 +300,8 @@ static void vhdx_log_entries_are_replayed_in_their_order(void **state)
 }
 
 /*
- * An old sequence, one of another GUID, and one that goes on over the end of the ring, with a tail in its middle. Not judged:
- * qemu-img 7.2 does not look at tails, and takes the entry at 0 for all of the sequence.
+ * An old sequence, one of another GUID, and one that goes on over the end of the ring, with a tail in its middle.
+ * Not judged: qemu-img 7.2 does not look at tails, and takes the entry at 0 for all of the sequence.
  */
 static void vhdx_log_active_sequence_is_found(void **state)
 {

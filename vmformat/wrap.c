@@ -348,7 +348,7 @@ static int look_at_content(struct wrap *w, enum packed_kind kind, enum packed_co
 
 static int open_stream(struct wrap *w, enum packed_kind kind, struct file *ret_inner, struct error *e)
 {
-	enum packed_content content;
+	enum packed_content content = CONTENT_OTHER;
 	struct error why = { 0 };
 	int r = look_at_content(w, kind, &content, e);
 

@@ -142,8 +142,8 @@ static int read_end64(struct walk *w, uint64_t end_offset)
 static int read_end(struct walk *w)
 {
 	struct directory *d = &w->directory;
-	uint8_t begin[4], end[END_SIZE];
-	uint64_t offset;
+	uint8_t begin[4], end[END_SIZE] = { 0 };
+	uint64_t offset = 0;
 	int r = file_read(w->file, 0, begin, sizeof(begin));
 
 	if (r < 0)

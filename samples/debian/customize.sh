@@ -53,9 +53,15 @@ END
 printf '%s\n' 'HostKey /etc/ssh/ssh_host_ed25519_key' 'UseDNS no' > "$root/etc/ssh/sshd_config.d/vitrine.conf"
 chroot "$root" systemctl -q enable ssh-key.service serial-getty@ttyS0.service
 
+# A machine in a machine without hardware virtualization below takes minutes; its devices appear nevertheless.
+mkdir -p "$root/etc/systemd/system.conf.d"
+printf '%s\n' '[Manager]' DefaultTimeoutStartSec=900s DefaultDeviceTimeoutSec=900s > "$root/etc/systemd/system.conf.d/patience.conf"
+
 # An appliance is not changed behind its owner's back, and is up soon.
 chroot "$root" systemctl -q mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \
-	e2scrub_reap.service fstrim.timer systemd-pcrphase.service systemd-pcrphase-sysinit.service
+	e2scrub_reap.service fstrim.timer systemd-pcrphase.service systemd-pcrphase-sysinit.service systemd-pstore.service \
+	modprobe@drm.service modprobe@efi_pstore.service modprobe@fuse.service modprobe@loop.service modprobe@dm_mod.service \
+	sys-kernel-debug.mount sys-kernel-tracing.mount dev-hugepages.mount sys-fs-fuse-connections.mount
 
 # ---- the initramfs: the controllers that a machine of VMware or VirtualBox may have ----
 
@@ -95,5 +101,5 @@ chroot "$root" grub-mkimage -O i386-pc -c /boot/grub/i386-pc/load.cfg -p /boot/g
 
 # ---- what the making leaves behind ----
 
-rm -rf "$root"/var/cache/apt/*.bin "$root"/var/lib/apt/lists/*_* "$root"/var/log/{apt,dpkg.log,bootstrap.log,alternatives.log} \
+rm -rf "$root"/{vmlinuz,initrd.img}.old "$root"/var/cache/apt/*.bin "$root"/var/lib/apt/lists/*_* "$root"/var/log/{apt,dpkg.log,bootstrap.log,alternatives.log} \
 	"$root/var/cache/ldconfig/aux-cache" "$root"/var/cache/debconf/*-old

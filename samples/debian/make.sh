@@ -11,18 +11,19 @@ folder=${1:?usage: make.sh FOLDER [MIRROR]} mirror=${2:-http://deb.debian.org/de
 source=$(dirname "$(realpath "$0")")
 
 # With the same packages it is the same disk, to the byte (make.sh, its tools and the packages' versions being equal).
-export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1763856000}
+export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1795305600}
 uuid=56697472-696e-4465-b269-616e20313200 # of the file system: GRUB and fstab find it by that
 start=2048 sectors=4192256                # the partition, in sectors; 2 GB in all
 
-packages=(linux-image-amd64 initramfs-tools zstd grub-pc systemd-sysv udev dbus libpam-systemd kmod e2fsprogs
+packages=(linux-image-amd64 initramfs-tools busybox zstd grub-pc systemd-sysv udev dbus libpam-systemd kmod e2fsprogs
 	ifupdown isc-dhcp-client iproute2 iputils-ping openssh-server sudo wget eject procps nano less)
 
-# What a machine on a desk never meets; 230 of the kernel's 390 MB. Without drivers/gpu the screen stays a VGA text console.
+# What such a machine never meets; most of the kernel's 390 MB. Without drivers/gpu the screen stays a VGA text console.
 left_out=(/usr/share/{man,doc,info,locale,lintian}/'*'
 	/lib/modules/'*'/kernel/sound/'*'
 	/lib/modules/'*'/kernel/drivers/{gpu,media,infiniband,iio,hwmon,comedi,staging,isdn,mtd,platform,bluetooth,target}/'*'
-	/lib/modules/'*'/kernel/drivers/net/{wireless,can,dsa,ieee802154,wwan}/'*')
+	/lib/modules/'*'/kernel/drivers/net/{wireless,can,dsa,ieee802154,wwan,ethernet}/'*')
+kept=(/usr/share/doc/'*'/copyright /lib/modules/'*'/kernel/drivers/net/ethernet/{intel,amd}/'*')
 
 skip() {
 	echo "SKIPPED: $1"
@@ -36,14 +37,17 @@ up_to_date() {
 
 # ---- the packages: a tar file of the whole system ----
 
-debootstrap() {
+install_packages() {
 	local path options=()
 
 	for path in "${left_out[@]}"; do
 		options+=("--dpkgopt=path-exclude=$path")
 	done
+	for path in "${kept[@]}"; do # the last word counts
+		options+=("--dpkgopt=path-include=$path")
+	done
 	SYSTEM_UUID=$uuid mmdebstrap --quiet --variant=minbase --include="$(IFS=, && echo "${packages[*]}")" \
-		--aptopt='APT::Install-Recommends "false"' --dpkgopt='path-include=/usr/share/doc/*/copyright' "${options[@]}" \
+		--aptopt='APT::Install-Recommends "false"' "${options[@]}" \
 		--essential-hook='echo "grub-pc grub-pc/install_devices_empty boolean true" | chroot "$1" debconf-set-selections' \
 		--essential-hook='mkdir -p "$1/etc/initramfs-tools/conf.d" && echo MODULES=list > "$1/etc/initramfs-tools/conf.d/vitrine"' \
 		--customize-hook="$source/customize.sh \"\$1\"" \
@@ -68,7 +72,7 @@ disk() {
 	local system=tree/usr/lib/grub/i386-pc core=tree/boot/grub/i386-pc/core.img
 
 	truncate -s $(((start + sectors) * 512)) disk.img
-	mkdir tree
+	mkdir -p tree/dev # which mmdebstrap leaves out with what is in it
 	# In one fakeroot, which forgets at its end whom the files belong to.
 	fakeroot -- bash -e <<-SYSTEM
 		tar -C tree --numeric-owner -xf system.tar
@@ -83,7 +87,6 @@ disk() {
 
 # ---- the appliances ----
 
-# qemu-img gives each disk a random number, which nobody needs.
 vmdk() { # SUBFORMAT FILE
 	qemu-img convert -q -f raw -O vmdk -o subformat="$1" disk.img "$2"
 }
@@ -115,7 +118,7 @@ flock 9 # two tests may start at once
 rm -rf work
 mkdir work
 cd work
-debootstrap || skip "mmdebstrap could not make a Debian 12 (its words are above; no network?)"
+install_packages || skip "mmdebstrap could not make a Debian 12 (its words are above; no network?)"
 disk
 appliances
 cd ..

@@ -83,3 +83,10 @@ boot_sector() {
 	printf '\x55\xaa' >> "$1"
 	truncate -s 1M "$1"
 }
+
+# serve FILE PORT: one answer for each that asks on any address, as HTTP/1.0, without end.
+serve() {
+	while :; do
+		printf 'HTTP/1.0 200 OK\r\nContent-Length: %s\r\n\r\n' "$(stat -c %s "$1")" | cat - "$1" | busybox nc -l -p "$2" > /dev/null
+	done
+}

@@ -55,7 +55,7 @@ chroot "$root" systemctl -q enable ssh-key.service serial-getty@ttyS0.service
 
 # A machine in a machine without hardware virtualization below takes minutes; its devices appear nevertheless.
 mkdir -p "$root/etc/systemd/system.conf.d"
-printf '%s\n' '[Manager]' DefaultTimeoutStartSec=900s DefaultDeviceTimeoutSec=900s > "$root/etc/systemd/system.conf.d/patience.conf"
+printf '%s\n' '[Manager]' DefaultTimeoutStartSec=900s DefaultTimeoutStopSec=900s DefaultDeviceTimeoutSec=900s > "$root/etc/systemd/system.conf.d/patience.conf"
 
 # An appliance is not changed behind its owner's back, and is up soon.
 chroot "$root" systemctl -q mask apt-daily.timer apt-daily-upgrade.timer dpkg-db-backup.timer e2scrub_all.timer \

@@ -103,8 +103,8 @@ first_start() {
 	start typed --script "$work/script"
 	expect_online
 	cp login screen
-	expect_row 0 "Debian GNU/Linux 12 vitrine tty1"
-	expect_row 2 "vitrine login:"
+	expect_row 1 "Debian GNU/Linux 12 vitrine tty1"
+	expect_row 3 "vitrine login:"
 	cp typed screen
 	expect_row 0 "42 on 2 CPUs"
 	expect answers "guest: 2 CPUs" "guest: earlier starts: 0, kept: nothing" "guest: no disc" "guest: disc: this is the disc"

@@ -18,10 +18,8 @@ prepare() {
 		wait-text "Press Ctrl-B for the iPXE command line" 120
 		key LEFTCTRL B
 		wait-text "iPXE>" 30
-		type "dhcp\\n"
-		wait-text "ok" 60
-		type "show net0/ip\\n"
-		wait-text "10.0.2.15" 30
+		type "dhcp && show net0/ip\\n"
+		wait-text "10.0.2.15" 60
 		type "show net0/mac\\n"
 		wait-text "00:50:56:12:34:56" 30
 		type "chain http://$outside:8000/\\n"

@@ -99,10 +99,11 @@ appliances() {
 	for file in vitrine-debian.ovf $disk; do
 		echo "SHA256($file)= $(sha256sum < $file | cut -d' ' -f1)"
 	done > vitrine-debian.mf
-	tar --format=ustar --owner=0 --group=0 --mtime=@"$SOURCE_DATE_EPOCH" -cf ../vitrine-debian.ova \
+	tar --format=ustar --owner=0 --group=0 --mtime=@"$SOURCE_DATE_EPOCH" -cf vitrine-debian.ova \
 		vitrine-debian.ovf vitrine-debian.mf $disk
-	vmdk monolithicSparse ../vitrine-debian-ahci.vmdk
-	cp "$source/debian.vmx" ../vitrine-debian-ahci.vmx
+	vmdk monolithicSparse vitrine-debian-ahci.vmdk
+	cp "$source/debian.vmx" vitrine-debian-ahci.vmx
+	mv vitrine-debian.ova vitrine-debian-ahci.vm* ..
 }
 
 ! up_to_date || exit 0

@@ -10,7 +10,7 @@ set -euo pipefail
 folder=${1:?usage: make.sh FOLDER [MIRROR]} mirror=${2:-http://deb.debian.org/debian}
 source=$(dirname "$(realpath "$0")")
 
-# With the same packages it is the same disk, to the byte (make.sh, its tools and the packages' versions being equal).
+# The times in the file system do not tell when it was made.
 export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-1795305600}
 uuid=56697472-696e-4465-b269-616e20313200 # of the file system: GRUB and fstab find it by that
 start=2048 sectors=4192256                # the partition, in sectors; 2 GB in all

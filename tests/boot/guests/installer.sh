@@ -25,7 +25,7 @@ prepare() {
 		LABEL install
 		  LINUX /linux
 		  INITRD /initrd.gz
-		  APPEND vga=normal fb=false ---
+		  APPEND vga=normal fb=false quiet ---
 	END
 	xorriso -as mkisofs -quiet -V INSTALLER -b isolinux/isolinux.bin -c isolinux/boot.cat -no-emul-boot \
 		-boot-load-size 4 -boot-info-table -o "$work/installer.iso" "$work/cd" 2> /dev/null

@@ -10,5 +10,5 @@ prepare() {
 check() {
 	vitrine 1500 --as-downloaded --until "Pass:  1" "$work/memtest.vmx"
 	expect_status 0
-	expect screen "Memtest86+ v" "Pass:  1" "Errors: 0"
+	expect screen "Memtest86+ v" "SMP: 2T (PAR)" "Pass:  1" "Errors: 0"
 }

@@ -170,12 +170,12 @@ void bus_set_listener(struct bus *bus, void (*changed)(void *context, const stru
 	pthread_mutex_unlock(&bus->lock);
 }
 
-/* Who answers at address, and how many bytes from there on are his; the region outlives the look-up (devices live as long as the
- * machine), so the snapshot is held for the search only. */
+/* Who answers at address, and how many bytes from there on are his (or nobody's); the region outlives the look-up (devices live as
+ * long as the machine), so the snapshot is held for the search only. */
 static struct region *find(struct bus *bus, enum bus_space space, uint64_t address, uint64_t *ret_base,
                            uint64_t *ret_left)
 {
-	unsigned ticket;
+	struct snapshot_ticket ticket;
 	const struct map *map = snapshot_enter(&bus->maps[space], &ticket);
 	struct region *found = NULL;
 	size_t low = 0, high = map ? map->count : 0;
@@ -195,6 +195,8 @@ static struct region *find(struct bus *bus, enum bus_space space, uint64_t addre
 			break;
 		}
 	}
+	if (!found) /* low is the first piece behind it */
+		*ret_left = map && low < map->count ? map->pieces[low].begin - address : UINT64_MAX;
 	snapshot_leave(&bus->maps[space], ticket);
 	return found;
 }
@@ -242,8 +244,8 @@ bool bus_read(struct bus *bus, enum bus_space space, uint64_t address, unsigned 
 		*ret_value = region_read(r, address - base, size);
 		return true;
 	}
-	if (size == 1) {
-		*ret_value = 0xff;
+	if (!r && left >= size) {
+		*ret_value = ones(size);
 		return false;
 	}
 	*ret_value = 0;
@@ -264,7 +266,7 @@ bool bus_write(struct bus *bus, enum bus_space space, uint64_t address, unsigned
 		region_write(r, address - base, size, value & ones(size));
 		return true;
 	}
-	if (size == 1)
+	if (!r && left >= size)
 		return false;
 	for (unsigned i = 0; i < size; i++)
 		answered |= bus_write(bus, space, address + i, 1, value >> i * 8 & 0xff);

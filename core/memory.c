@@ -164,7 +164,8 @@ void memory_unmap(struct memory *m, struct slot *slot)
 int memory_iov(struct memory *m, uint64_t address, size_t length, bool writable, struct iovec *ret_iov,
                unsigned max_iov)
 {
-	unsigned ticket, count = 0, i;
+	struct snapshot_ticket ticket;
+	unsigned count = 0, i;
 	const struct table *t = snapshot_enter(&m->tables, &ticket);
 	int result = 0;
 

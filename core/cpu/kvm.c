@@ -101,6 +101,11 @@ void kvm_flush_coalesced(struct kvm *kvm)
 
 	if (!ring)
 		return;
+	/* Mostly nothing waits, and all CPUs come here at each exit, so that is seen without the lock. What stood before `last` when it
+	 * was read has reached its device if `first`, read after it, has come there: it moves only then. */
+	last = __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE) % kvm->ring_slots;
+	if (__atomic_load_n(&ring->first, __ATOMIC_ACQUIRE) % kvm->ring_slots == last)
+		return;
 	pthread_mutex_lock(&kvm->ring_lock);
 	/* What is there now: with other CPUs filling the ring, waiting until it is empty could last as long as they like. */
 	last = __atomic_load_n(&ring->last, __ATOMIC_ACQUIRE) % kvm->ring_slots;

@@ -11,24 +11,42 @@
 
 #include <sched.h>
 #include <stdatomic.h>
+#include <stdint.h>
+
+#define SNAPSHOT_STRIPES 16u
+
+/* Every exit of every CPU comes through here: readers that counted themselves in one place would wait for that cache line longer than
+ * for all else (measured: 140 instead of 25 cycles a look-up on two CPUs). So each thread counts itself in a line of its own. */
+struct snapshot_stripe {
+	_Atomic unsigned readers[2];
+	uint64_t apart[7];
+};
 
 struct snapshot {
 	_Atomic(void *) table;
 	_Atomic unsigned epoch;
-	_Atomic unsigned readers[2];
+	uint64_t apart[6];
+	struct snapshot_stripe stripes[SNAPSHOT_STRIPES];
 };
 
+struct snapshot_ticket {
+	unsigned stripe, side;
+};
+
+/* Below SNAPSHOT_STRIPES, the same for a thread as long as it lives. Threads may share one; that is slower, and nothing else. */
+unsigned snapshot_stripe(void);
+
 /* Returns the table (NULL: none yet); ret_ticket goes to snapshot_leave(). */
-static inline void *snapshot_enter(struct snapshot *s, unsigned *ret_ticket)
+static inline void *snapshot_enter(struct snapshot *s, struct snapshot_ticket *ret_ticket)
 {
-	*ret_ticket = atomic_load(&s->epoch) & 1;
-	atomic_fetch_add(&s->readers[*ret_ticket], 1);
+	*ret_ticket = (struct snapshot_ticket){ snapshot_stripe(), atomic_load(&s->epoch) & 1 };
+	atomic_fetch_add(&s->stripes[ret_ticket->stripe].readers[ret_ticket->side], 1);
 	return atomic_load(&s->table);
 }
 
-static inline void snapshot_leave(struct snapshot *s, unsigned ticket)
+static inline void snapshot_leave(struct snapshot *s, struct snapshot_ticket ticket)
 {
-	atomic_fetch_sub(&s->readers[ticket], 1);
+	atomic_fetch_sub(&s->stripes[ticket.stripe].readers[ticket.side], 1);
 }
 
 /* A reader may have read the epoch before a flip and entered after it: two flips make sure that it was waited for. */
@@ -39,8 +57,9 @@ static inline void *snapshot_replace(struct snapshot *s, void *table)
 	for (int i = 0; i < 2; i++) {
 		unsigned before = atomic_fetch_add(&s->epoch, 1) & 1;
 
-		while (atomic_load(&s->readers[before]))
-			sched_yield();
+		for (unsigned k = 0; k < SNAPSHOT_STRIPES; k++)
+			while (atomic_load(&s->stripes[k].readers[before]))
+				sched_yield();
 	}
 	return old;
 }

@@ -9,10 +9,12 @@ trap 'rm -rf "$work"' EXIT
 export XDG_STATE_HOME=$work/state
 log=$work/log
 
-# A helper beside this file is compiled once for each run; in the nested machine that would take minutes, so it is kept.
-helper() { # NAME
-	local to=${VITRINE_BENCH_HELPERS:-$work}/$1
-	[ -x "$to" ] || ${CC:-cc} -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -o "$to" "$here/$1.c" -lz || exit 1
+# What is compiled or made once for each run; in the nested machine that would take minutes, so there it comes from outside.
+kept=${VITRINE_BENCH_KEPT:-$work}
+
+helper() { # NAME [OPTION]...: the program of NAME.c beside this file
+	local to=$kept/$1
+	[ -x "$to" ] || ${CC:-cc} -std=gnu17 -D_GNU_SOURCE -O2 -Wall -Wextra -o "$to" "$here/$1.c" "${@:2}" || exit 1
 	echo "$to"
 }
 
@@ -36,19 +38,15 @@ copy_qemu() {
 	for folder in $("$qemu" -L help); do qemu_data+=(-L "$folder"); done # it would look for its firmware beside the copy
 }
 
-make_guests() {
-	mkdir -p "$work/bare" "$work/disk"
-	cat >"$work/bare/bare.vmx" <<-END
-		config.version = "8"
-		displayName = "bench"
-		memsize = "$memory"
-	END
-	cp "$work/bare/bare.vmx" "$work/disk/disk.vmx"
-	cat >>"$work/disk/disk.vmx" <<-END
-		ide0:0.present = "TRUE"
-		ide0:0.fileName = "disk.vmdk"
-	END
-	cat >"$work/disk/disk.vmdk" <<-END
+# make_guest NAME [SECTOR [LINE...]]: $work/NAME/NAME.vmx, with an IDE disk that begins with the file SECTOR.
+make_guest() {
+	local name=$1 folder=$work/$1
+
+	mkdir -p "$folder"
+	printf '%s\n' 'config.version = "8"' 'displayName = "bench"' "memsize = \"$memory\"" "${@:3}" >"$folder/$name.vmx"
+	[ $# -gt 1 ] || return 0
+	printf '%s\n' 'ide0:0.present = "TRUE"' 'ide0:0.fileName = "disk.vmdk"' >>"$folder/$name.vmx"
+	cat >"$folder/disk.vmdk" <<-END
 		# Disk DescriptorFile
 		version=1
 		CID=12345678
@@ -57,27 +55,35 @@ make_guests() {
 		RW 2048 FLAT "disk-flat.vmdk" 0
 		ddb.adapterType = "ide"
 	END
-	boot_sector >"$work/disk/disk-flat.vmdk"
-	truncate -s 1M "$work/disk/disk-flat.vmdk"
+	cp "$2" "$folder/disk-flat.vmdk"
+	truncate -s 1M "$folder/disk-flat.vmdk"
+}
+
+make_guests() {
+	boot_sector >"$work/sector"
+	make_guest bare
+	make_guest disk "$work/sector"
 }
 
 # The command lines, into the array $command. $2: where the debug console's bytes go.
-ours() { # bare|disk CONSOLE
+ours() { # GUEST CONSOLE
 	command=("$core" --headless --quiet --serial /dev/null --debugcon "$2" "$work/$1/$1.vmx")
 }
 
 # QEMU from a copy of its program: another QEMU that happens to run here would share its pages, and halve what it seems to use.
-theirs() { # bare|disk CONSOLE
-	command=("$qemu_copy" "${qemu_data[@]}" -accel kvm -nodefaults -vga std -display none -m "$memory"
+theirs() { # GUEST CONSOLE
+	local cpus
+	cpus=$(sed -n 's/^numvcpus = "\(.*\)"/\1/p' "$work/$1/$1.vmx")
+	command=("$qemu_copy" "${qemu_data[@]}" -accel kvm -nodefaults -vga std -display none -m "$memory" -smp "${cpus:-1}"
 		-chardev "file,id=d,path=$2" -device isa-debugcon,iobase=0x402,chardev=d)
-	[ "$1" = bare ] || command+=(-drive "file=$work/disk/disk-flat.vmdk,format=raw,if=ide")
+	[ ! -e "$work/$1/disk-flat.vmdk" ] || command+=(-drive "file=$work/$1/disk-flat.vmdk,format=raw,if=ide")
 }
 
 # ---- statistics ----
 
-# pairs TITLE UNIT DIVISOR: reads rows "ours theirs"; prints medians, and the spread of the ratio.
+# pairs TITLE UNIT DIVISOR [THEIR-NAME]: reads rows "ours theirs"; prints medians, and the spread of the ratio; in one line if $brief.
 pairs() {
-	awk -v title="$1" -v unit="$2" -v divisor="$3" '
+	awk -v brief="${brief:-}" -v title="$1" -v unit="$2" -v divisor="$3" -v them="${4:-qemu}" '
 		function sort(a, n,   i, j, t) {
 			for (i = 2; i <= n; i++)
 				for (j = i; j > 1 && a[j - 1] > a[j]; j--) { t = a[j]; a[j] = a[j - 1]; a[j - 1] = t }
@@ -94,8 +100,15 @@ pairs() {
 		NF == 2 && $2 > 0 { n++; x[n] = $1 / divisor; y[n] = $2 / divisor; r[n] = $1 / $2 }
 		END {
 			if (!n) { print title ": nothing was measured"; exit 1 }
+			if (brief) {
+				spread(x, n); spread(y, n); spread(r, n)
+				printf "    %-22s vitrine %9.3f  %-4s %9.3f %s, ratio %6.3f [%.3f .. %.3f]\n", title, quantile(x, n, .5), them,
+					quantile(y, n, .5), unit, quantile(r, n, .5), quantile(r, n, .25), quantile(r, n, .75)
+				exit
+			}
 			printf "%s, %d pairs: median [min q1 .. q3 max]\n", title, n
-			printf "    vitrine  %s %s\n    qemu     %s %s\n    ratio    %s\n", spread(x, n), unit, spread(y, n), unit, spread(r, n)
+			printf "    %-8s %s %s\n    %-8s %s %s\n    ratio    %s\n", "vitrine", spread(x, n), unit, them, spread(y, n), unit,
+				spread(r, n)
 		}'
 }
 
@@ -123,7 +136,7 @@ host() {
 
 # ---- start, boot ----
 
-timed() { # bare|disk FIELD MARK ours|theirs: microseconds
+timed() { # GUEST FIELD MARK OURS|THEIRS: microseconds
 	local row
 	"$4" "$1" @
 	if ! row=$("$stopwatch" -t 120 -m "$3" "${command[@]}" 2>"$log"); then
@@ -161,27 +174,45 @@ mapped_kb() { # private|shared PID...
 		}'
 }
 
-resting() { # core|pair private|shared ours|theirs: kB
-	local pid i pids
-	"$3" disk "$work/console"
+# Plays $command in the background, as $pid, until it has said MARK in $work/console.
+play_until() { # MARK
+	local i
 	: >"$work/console"
 	"${command[@]}" >"$log" 2>&1 </dev/null &
 	pid=$!
-	for ((i = 0; i < 1200; i++)); do
-		grep -qs "$mark" "$work/console" && break
+	for ((i = 0; i < ${patience:-120} * 10; i++)); do
+		grep -qsF "$1" "$work/console" && return
+		kill -0 $pid 2>/dev/null || break
 		sleep 0.1
 	done
-	sleep 1
-	pids=$pid
-	[ "$3" = theirs ] || pids=$(pgrep -P $pid)
-	[ "$1$3" != pairours ] || pids="$pid $pids"
-	mapped_kb "$2" $pids
-	kill -KILL $pid
-	wait $pid 2>/dev/null
-	[ $i -lt 1200 ] || { cat "$log" >&2; return 1; }
+	echo "${command[0]##*/} did not come that far:" >&2
+	tail -n 20 "$work/console" "$log" >&2
+	stop_playing
+	return 1
 }
 
-measure_memory_use() {
+stop_playing() {
+	kill -KILL $pid 2>/dev/null
+	wait $pid 2>/dev/null
+}
+
+# Of a pair broker and core, or of QEMU.
+processes_of() { # PID
+	echo "$1" $(pgrep -P "$1")
+}
+
+resting() { # core|pair private|shared ours|theirs: kB
+	local pid pids
+	"$3" disk "$work/console"
+	play_until "$mark" || return
+	sleep 1
+	pids=$(processes_of $pid)
+	[ "$1$3" != coreours ] || pids=${pids#* }
+	mapped_kb "$2" $pids
+	stop_playing
+}
+
+measure_memory() {
 	local count=$(((rounds + 2) / 3))
 	interleave $count resting core private >"$work/rows" || return
 	pairs 'private memory of the core process, less guest RAM' MB 1024 <"$work/rows"
@@ -245,6 +276,6 @@ measure_ova() {
 }
 
 stopwatch=$(helper stopwatch) || exit 1
-make_stream_vmdk=$(helper make_stream_vmdk) || exit 1
+make_stream_vmdk=$(helper make_stream_vmdk -lz) || exit 1
 make_guests
 copy_qemu

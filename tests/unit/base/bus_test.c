@@ -134,6 +134,10 @@ static void an_access_across_the_end_is_cut_in_bytes(void **state)
 	bus_map(f->board.bus, &p->low, 0x100);
 	assert_int_equal(fake_inl(f, 0x106), 0xffff1122);
 	assert_int_equal(fake_inw(f, 0xff), 0x88ff);
+	p->calls = 0;
+	assert_int_equal(fake_inl(f, 0xfc), 0xffffffff); /* ends right before it */
+	assert_int_equal(fake_inl(f, 0x108), 0xffffffff);
+	assert_int_equal(p->calls, 0);
 	fake_board_free(f);
 }
 

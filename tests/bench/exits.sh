@@ -57,6 +57,7 @@ measure_exits() {
 idle_seconds=20
 
 prepare_idle() {
+	prepare_linux || return
 	# As boot_sector's, but with interrupts on: the mark; sti; 1: hlt; jmp 1b
 	[ -s "$kept/idle.sector" ] || boot_sector | sed 's/\xfa\xf4\xeb\xfd/\xfb\xf4\xeb\xfd/' >"$kept/idle.sector"
 }
@@ -68,7 +69,7 @@ cpu_ms() {
 		awk -v hz="$(getconf CLK_TCK)" '{ t += $12 + $13 } END { print t * 1000 / hz }'
 }
 
-idle() { # GUEST MARK OURS|THEIRS: hundredths of a percent of one CPU
+idle() { # GUEST MARK OURS|THEIRS: hundredths of a percent of one processor
 	local pid before after begin end
 	"$3" "$1" "$work/console"
 	play_until "$2" || return
@@ -81,7 +82,11 @@ idle() { # GUEST MARK OURS|THEIRS: hundredths of a percent of one CPU
 }
 
 measure_idle() {
-	make_guest idle "$kept/idle.sector"
-	interleave $(((rounds + 4) / 5)) idle idle "$mark" >"$work/rows" || return
+	local count=$(((rounds + 4) / 5)) cold=yes patience=600
+	make_guest idle "$kept/idle.sector" || return
+	interleave $count idle idle "$mark" >"$work/rows" || return
 	pairs "CPU of a guest that halts, BIOS ticks, over $idle_seconds s" '% of a CPU' 100 <"$work/rows"
+	skip_without_hardware 'an idle Linux' && return
+	linux_guest linux_idle && interleave $count idle linux_idle 'guest: idle' >"$work/rows" || return
+	pairs "CPU of Debian's kernel with nothing to do, over $idle_seconds s" '% of a CPU' 100 <"$work/rows"
 }

@@ -38,25 +38,27 @@ copy_qemu() {
 	for folder in $("$qemu" -L help); do qemu_data+=(-L "$folder"); done # it would look for its firmware beside the copy
 }
 
-# make_guest NAME [SECTOR [LINE...]]: $work/NAME/NAME.vmx, with an IDE disk that begins with the file SECTOR.
-make_guest() {
-	local name=$1 folder=$work/$1
-
-	mkdir -p "$folder"
-	printf '%s\n' 'config.version = "8"' 'displayName = "bench"' "memsize = \"$memory\"" "${@:3}" >"$folder/$name.vmx"
-	[ $# -gt 1 ] || return 0
-	printf '%s\n' 'ide0:0.present = "TRUE"' 'ide0:0.fileName = "disk.vmdk"' >>"$folder/$name.vmx"
-	cat >"$folder/disk.vmdk" <<-END
+# flat_disk FOLDER FILE: a copy of FILE as FOLDER/disk.vmdk.
+flat_disk() {
+	cp "$2" "$1/disk-flat.vmdk" && truncate -s %1M "$1/disk-flat.vmdk" && cat >"$1/disk.vmdk" <<-END
 		# Disk DescriptorFile
 		version=1
 		CID=12345678
 		parentCID=ffffffff
 		createType="monolithicFlat"
-		RW 2048 FLAT "disk-flat.vmdk" 0
+		RW $(($(stat -c %s "$1/disk-flat.vmdk") / 512)) FLAT "disk-flat.vmdk" 0
 		ddb.adapterType = "ide"
 	END
-	cp "$2" "$folder/disk-flat.vmdk"
-	truncate -s 1M "$folder/disk-flat.vmdk"
+}
+
+# make_guest NAME [SECTOR [LINE...]]: $work/NAME/NAME.vmx, with an IDE disk that begins with the file SECTOR.
+make_guest() {
+	local folder=$work/$1
+	mkdir -p "$folder" || return
+	printf '%s\n' 'config.version = "8"' 'displayName = "bench"' "memsize = \"$memory\"" "${@:3}" >"$folder/$1.vmx"
+	[ $# -gt 1 ] || return 0
+	printf '%s\n' 'ide0:0.present = "TRUE"' 'ide0:0.fileName = "disk.vmdk"' >>"$folder/$1.vmx"
+	flat_disk "$folder" "$2"
 }
 
 make_guests() {
@@ -67,12 +69,14 @@ make_guests() {
 
 # The command lines, into the array $command. $2: where the debug console's bytes go.
 ours() { # GUEST CONSOLE
+	[[ $1 != linux* ]] || { linux_ours "$@"; return; }
 	command=("$core" --headless --quiet --serial /dev/null --debugcon "$2" "$work/$1/$1.vmx")
 }
 
 # QEMU from a copy of its program: another QEMU that happens to run here would share its pages, and halve what it seems to use.
 theirs() { # GUEST CONSOLE
 	local cpus
+	[[ $1 != linux* ]] || { linux_theirs "$@"; return; }
 	cpus=$(sed -n 's/^numvcpus = "\(.*\)"/\1/p' "$work/$1/$1.vmx")
 	command=("$qemu_copy" "${qemu_data[@]}" -accel kvm -nodefaults -vga std -display none -m "$memory" -smp "${cpus:-1}"
 		-chardev "file,id=d,path=$2" -device isa-debugcon,iobase=0x402,chardev=d)
@@ -116,7 +120,7 @@ pairs() {
 interleave() {
 	local count=$1 i a b
 	shift
-	"$@" ours >/dev/null && "$@" theirs >/dev/null || return # warms caches
+	[ -n "${cold:-}" ] || { "$@" ours && "$@" theirs; } >/dev/null || return # warms caches
 	for ((i = 0; i < count; i++)); do
 		if [ $((i % 2)) = 0 ]; then
 			a=$("$@" ours) && b=$("$@" theirs) || return

@@ -33,6 +33,16 @@ static void wake(void *context)
 		abort(); /* an eventfd has no other way to fail; a lost wake-up would hang the machine */
 }
 
+/* In whose round this thread is. */
+static _Thread_local const struct loop *current;
+
+/* A timer that is set within a round is seen when the next one begins (arm_timer()): each tick of the PIT would wake the loop twice. */
+static void wake_for_timer(void *context)
+{
+	if (context != current)
+		wake(context);
+}
+
 static void drain_wake(void *context, uint32_t events)
 {
 	struct loop *l = context;
@@ -73,7 +83,7 @@ struct loop *loop_new(struct clock *clock)
 		return NULL;
 	}
 	if (clock)
-		clock_set_wake(clock, wake, l);
+		clock_set_wake(clock, wake_for_timer, l);
 	return l;
 }
 
@@ -202,9 +212,11 @@ static void arm_timer(struct loop *l)
 
 void loop_run_once(struct loop *l, int timeout_ms)
 {
+	const struct loop *outer = current; /* a drain is a round within a round */
 	struct epoll_event events[16];
 	int n;
 
+	current = l;
 	if (l->clock)
 		arm_timer(l);
 	n = epoll_wait(l->epoll, events, 16, timeout_ms);
@@ -216,6 +228,7 @@ void loop_run_once(struct loop *l, int timeout_ms)
 	run_work(l);
 	if (l->clock)
 		clock_run(l->clock);
+	current = outer;
 }
 
 void loop_run(struct loop *l)

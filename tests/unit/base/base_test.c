@@ -3,9 +3,11 @@
 #include "fake_board.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -368,6 +370,61 @@ static void work_that_posts_itself_does_not_hold_the_loop(void **state)
 	loop_free(job.loop);
 }
 
+struct alarm {
+	struct loop_work work;
+	struct clock *clock;
+	struct ticker *ticker;
+	struct loop *loop;
+};
+
+static void ring(struct device *d, struct timer *t)
+{
+	(void)t;
+	((struct ticker *)d)->fired++;
+}
+
+static void set_alarm(struct loop_work *work)
+{
+	struct alarm *alarm = container_of(work, struct alarm, work);
+
+	timer_set(alarm->clock, &alarm->ticker->a, clock_now(alarm->clock) + 20 * NS_PER_MS);
+}
+
+static void *set_alarm_elsewhere(void *context)
+{
+	struct alarm *alarm = context;
+
+	usleep(20000); /* the loop waits by then */
+	set_alarm(&alarm->work);
+	return NULL;
+}
+
+/* One that the loop's own round has set costs no second wake-up; one of another thread must wake it. */
+static void a_timer_is_waited_for_whoever_sets_it(void **state)
+{
+	struct fake_board *f = fake_board_new();
+	struct alarm alarm = { .work.run = set_alarm, .clock = clock_new(false) };
+	pthread_t thread;
+
+	(void)state;
+	alarm.ticker = (struct ticker *)fake_board_create(f, &ticker_class, &(struct device_config){ .id = "t" });
+	alarm.ticker->a.fire = ring;
+	alarm.loop = loop_new(alarm.clock);
+	clock_start(alarm.clock);
+	loop_run_once(alarm.loop, 0);
+	loop_post(alarm.loop, &alarm.work);
+	loop_run_once(alarm.loop, -1);
+	loop_run_once(alarm.loop, -1);
+	assert_int_equal(alarm.ticker->fired, 1);
+	assert_int_equal(pthread_create(&thread, NULL, set_alarm_elsewhere, &alarm), 0);
+	while (alarm.ticker->fired < 2)
+		loop_run_once(alarm.loop, -1);
+	pthread_join(thread, NULL);
+	loop_free(alarm.loop);
+	clock_free(alarm.clock);
+	fake_board_free(f);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -387,6 +444,7 @@ int main(void)
 		cmocka_unit_test(a_slot_on_top_of_kvms_own_pages_is_not_mapped),
 		cmocka_unit_test(posted_work_runs_once_each_post),
 		cmocka_unit_test(work_that_posts_itself_does_not_hold_the_loop),
+		cmocka_unit_test(a_timer_is_waited_for_whoever_sets_it),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

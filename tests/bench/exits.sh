@@ -25,11 +25,10 @@ bursts() { # OURS|BARE|THEIRS
 	play_until exits@ || return
 	stop_playing
 	tr -d '\0' <"$work/console" | sed '0,/@exits/d' >"$work/bursts"
-	for kind in a b c d e f g h; do
+	said $(for kind in a b c d e f g h; do
 		ticks=($(sed -n "s/^$kind //p" "$work/bursts" | sort))
-		printf '%d ' $((16#${ticks[${#ticks[@]} / 4]}))
-	done
-	echo
+		echo $((16#${ticks[${#ticks[@]} / 4]}))
+	done)
 }
 
 measure_exits() {

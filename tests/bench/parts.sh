@@ -116,6 +116,12 @@ pairs() {
 		}'
 }
 
+# Rows are kept for the statistics; a long run also shows them as they come.
+said() {
+	echo "$*"
+	[ $SECONDS -lt 60 ] || echo "# $*" >&2
+}
+
 # interleave COUNT MEASURE ARGUMENT...: rows "ours theirs"; who comes first changes from pair to pair.
 interleave() {
 	local count=$1 i a b
@@ -127,7 +133,7 @@ interleave() {
 		else
 			b=$("$@" theirs) && a=$("$@" ours) || return
 		fi
-		echo "$a $b"
+		said "$a $b"
 	done
 }
 
@@ -180,11 +186,11 @@ mapped_kb() { # private|shared PID...
 
 # Plays $command in the background, as $pid, until it has said MARK in $work/console.
 play_until() { # MARK
-	local i
+	local end=$((SECONDS + ${patience:-120}))
 	: >"$work/console"
 	"${command[@]}" >"$log" 2>&1 </dev/null &
 	pid=$!
-	for ((i = 0; i < ${patience:-120} * 10; i++)); do
+	while [ $SECONDS -lt $end ]; do
 		grep -qsF "$1" "$work/console" && return
 		kill -0 $pid 2>/dev/null || break
 		sleep 0.1

@@ -5,7 +5,7 @@
  * for each burst: the kind, a to d on one CPU and e to h on two, and the ticks of the time stamp counter that the burst took; at
  * last "exits@". Bursts are short, so that many of them are not disturbed by other work of the host. A bare loop of KVM_RUN may jump to 0:7c00 as a BIOS does.
  */
-#define BURSTS 40
+#define BURSTS 160
 #define CONSOLE 0x402
 #define PORT 0x2220		/* above ISA's, below PCI's */
 #define MEMORY 0xd0000000	/* above the RAM of a small machine, below what SeaBIOS gives to PCI */

@@ -37,7 +37,7 @@ prepare_net() { prepare_linux; }
 
 # linux_guest NAME [LINE...]: a machine with the CD, and for QEMU the file $work/NAME/qemu with an option in each line.
 linux_guest() {
-	mkdir -p "$work/$1" && : >"$work/$1/qemu" && ln -sf "$kept/linux.iso" "$work/$1/linux.iso" || return
+	mkdir -p "$work/$1" && : >"$work/$1/qemu" && cp "$kept/linux.iso" "$work/$1/linux.iso" || return
 	printf '%s\n' 'config.version = "8"' 'displayName = "bench"' 'memsize = "256"' 'ide1:0.present = "TRUE"' \
 		'ide1:0.deviceType = "cdrom-image"' 'ide1:0.fileName = "linux.iso"' "${@:2}" >"$work/$1/$1.vmx"
 }
@@ -65,6 +65,7 @@ figures() {
 		play_until 'guest: idle' || return
 		stop_playing
 		! grep -a 'guest: FAILED' "$work/console" >&2 || return 1
+		[ $SECONDS -lt 60 ] || sed -n "s/^guest:/# $side:/p" "$work/console" >&2
 		tr -d '\r' <"$work/console" | sed -n 's|^guest: \(.*\): \([0-9.]*\) .*/s$|\1:\2|p' >>"$work/rows.$side"
 	done
 	cut -d: -f1 "$work/rows.ours" | awk '!seen[$0]++' | while read -r words; do

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A boot sector that does nothing but leave the guest: BURSTS times BURST port writes, then port reads, MMIO writes and MMIO reads where
- * nobody answers, first on one CPU, then on two at once. On the debug console (port 0x402) it says "@exits", then a line
- * for each burst: the kind, a to d on one CPU and e to h on two, and the ticks of the time stamp counter that the burst took; at
- * last "exits@". Bursts are short, so that many of them are not disturbed by other work of the host. A bare loop of KVM_RUN may jump to 0:7c00 as a BIOS does.
+ * A boot sector that does nothing but leave the guest: BURSTS times BURST port writes, then port reads, MMIO writes and
+ * MMIO reads where nobody answers, first on one CPU, then on two at once. On the debug console (port 0x402) it says "@exits",
+ * then a line for each burst: the kind, a to d on one CPU and e to h on two, and the ticks of the time stamp counter that it
+ * took; at last "exits@". Bursts are short, so that many of them are not disturbed by other work of the host. A bare loop of
+ * KVM_RUN may jump to 0:7c00 as a BIOS does.
  */
 #define BURSTS 160
 #define CONSOLE 0x402

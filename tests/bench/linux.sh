@@ -116,7 +116,7 @@ sample=$cache/sample-debian
 prepare_login() {
 	local make=$here/../../samples/debian/make.sh
 	[ -n "$machine" ] || ! [ -d /sys/module/kvm_pvm ] || return 0
-	[ -x "$make" ] || return 0
+	[ -x "$make" ] && [ "$kept" = "$work" ] || return 0 # not once more inside
 	"$make" "$sample" || [ $? = 77 ]
 }
 

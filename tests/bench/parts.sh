@@ -203,7 +203,7 @@ play_until() { # MARK
 
 stop_playing() {
 	kill -KILL $pid 2>/dev/null
-	wait $pid 2>/dev/null
+	wait $pid 2>/dev/null || true # its status is that of the signal
 }
 
 # Of a pair broker and core, or of QEMU.

@@ -45,7 +45,7 @@ measure_exits() {
 		cpus='1 CPU'
 		[ $k -lt 4 ] || cpus='2 CPUs'
 		for i in bare theirs; do
-			paste -d' ' <(cut -d' ' -f$((k + 1)) "$work/rows.ours") <(cut -d' ' -f$((k + 1)) "$work/rows.$i") |
+			columns $i cut -d' ' -f$((k + 1)) |
 				brief=1 pairs "${exits_names[k % 4]}, $cpus" us $((exits_burst * ${mhz%.*})) ${i/theirs/qemu}
 		done
 	done

@@ -69,8 +69,7 @@ figures() {
 		tr -d '\r' <"$work/console" | sed -n 's|^guest: \(.*\): \([0-9.]*\) .*/s$|\1:\2|p' >>"$work/rows.$side"
 	done
 	cut -d: -f1 "$work/rows.ours" | awk '!seen[$0]++' | while read -r words; do
-		paste -d' ' <(sed -n "s/^$words://p" "$work/rows.ours") <(sed -n "s/^$words://p" "$work/rows.theirs") |
-			brief=1 pairs "$words" "$2" 1
+		columns theirs sed -n "s/^$words://p" | brief=1 pairs "$words" "$2" 1
 	done
 }
 

@@ -116,6 +116,12 @@ pairs() {
 		}'
 }
 
+# columns SIDE COMMAND...: rows of two, of what COMMAND makes of $work/rows.ours and of $work/rows.SIDE. The machine has no /dev/fd for <().
+columns() {
+	"${@:2}" <"$work/rows.ours" >"$work/left" && "${@:2}" <"$work/rows.$1" >"$work/right" &&
+		paste -d' ' "$work/left" "$work/right"
+}
+
 # Rows are kept for the statistics; a long run also shows them as they come.
 said() {
 	echo "$*"

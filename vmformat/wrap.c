@@ -565,16 +565,15 @@ static int open_7z(struct wrap *w, struct appliance *a, struct file *ret_inner, 
 /* ---- all of them ---- */
 
 static const struct kind {
-	const char *ending;
 	bool (*probe)(const uint8_t *head, size_t n);
 	const char *magic; /* where there is no probe */
 	size_t magic_length;
 	int (*open)(struct wrap *w, struct appliance *a, struct file *ret_inner, struct error *e);
 } kinds[] = {
-	{ .ending = ".gz", .magic = "\x1f\x8b\x08", .magic_length = 3, .open = open_gz },
-	{ .ending = ".xz", .magic = "\xfd\x37\x7a\x58\x5a\0", .magic_length = 6, .open = open_xz },
-	{ .ending = ".7z", .magic = "7z\xbc\xaf\x27\x1c", .magic_length = 6, .open = open_7z },
-	{ .ending = ".zip", .probe = zip_probe, .open = open_zip },
+	{ .magic = "\x1f\x8b\x08", .magic_length = 3, .open = open_gz },
+	{ .magic = "\xfd\x37\x7a\x58\x5a\0", .magic_length = 6, .open = open_xz },
+	{ .magic = "7z\xbc\xaf\x27\x1c", .magic_length = 6, .open = open_7z },
+	{ .probe = zip_probe, .open = open_zip },
 };
 
 static const struct kind *kind_of(const uint8_t *head, size_t n)
@@ -599,18 +598,30 @@ static bool is_volume(const char *name)
 	return dot && strlen(dot) == 4 && strspn(dot + 1, "0123456789") == 3;
 }
 
-/* The last volume of a zip, and the later ones of a .7z, begin anyhow: taken for raw, they would be a disk full of rubbish. */
+/* ".zip", ".7z", and as their volumes are called: ".z02", ".7z.002". */
+static bool is_called_archive(const char *name)
+{
+	size_t length = strlen(name);
+
+	if (is_volume(name))
+		length -= 4;
+	if (length > 4 && !strncasecmp(name + length - 4, ".zip", 4))
+		return true;
+	if (length > 3 && !strncasecmp(name + length - 3, ".7z", 3))
+		return true;
+	return length > 4 && !strncasecmp(name + length - 4, ".z", 2) && strspn(name + length - 2, "0123456789") == 2;
+}
+
+/* The last volume of a zip, and all but the first of a .7z, begin anyhow: taken for raw, they would be a disk full of rubbish.
+ * (A .gz or .xz that is none is played as what it is: browsers unpack them on the way and leave the name.) */
 static int refuse_misnamed(const struct file *source, struct error *e)
 {
-	const char *dot = strrchr(base_of(source->name), '.');
-
-	for (size_t i = 0; dot && i < ARRAY_SIZE(kinds); i++)
-		if (!strcasecmp(dot, kinds[i].ending))
-			return error_set(e, -EINVAL,
-			                 "%s is no %s, though it is called one: it is one of several volumes, which "
-			                 "must be unpacked together, or damaged. Download it again.",
-			                 source->name, dot);
-	return 0;
+	if (!is_called_archive(base_of(source->name)))
+		return 0;
+	return error_set(e, -EINVAL,
+	                 "%s does not begin as it is called: it is one of several volumes, which must be unpacked "
+	                 "together, or damaged. Download it again.",
+	                 source->name);
 }
 
 static int make_title(struct wrap *w)

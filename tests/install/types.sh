@@ -76,6 +76,10 @@ for pair in plain.tar:application/x-tar plain.xml:application/xml note:text/plai
 		[ "$found" = "${pair#*:}" ] || fail "${pair%:*} by its $how is taken for $found"
 	done
 done
+# Archives belong to the archive manager.
+for type in application/zip application/gzip application/x-xz application/x-7z-compressed; do
+	opens_with_us $type && fail "$type opens with Vitrine"
+done
 if command -v gio >/dev/null; then
 	for file in a.ova a.ovf a.vmx a.vmdk a.qcow2 a.vdi a.vhd a.vhdx a.img a.iso; do
 		type=$(gio info -a standard::content-type $file | sed -n 's/.*content-type: //p')

@@ -380,6 +380,17 @@ static void gzip_with_wrong_checksum_is_refused(void **state)
 	assert_non_null(strstr(rig->e.text, "is damaged"));
 }
 
+static void gzip_that_was_unpacked_on_its_way_plays(void **state)
+{
+	struct rig *rig = *state;
+	struct appliance *a;
+
+	run(rig, "cp", "disk.img disk.img.gz"); /* a browser that leaves the name */
+	a = open_packed(rig, "disk.img.gz");
+	assert_plays_disk(rig, a, "raw");
+	appliance_free(a);
+}
+
 static void gzip_is_refused_where_nothing_can_be_kept(void **state)
 {
 	struct rig *rig = *state;
@@ -730,6 +741,8 @@ static void sevenzip_of_several_volumes_is_refused_in_words(void **state)
 	run(rig, "7z", "a -mx=0 -v1m a.7z disk.img");
 	assert_int_equal(refuse_packed(rig, "a.7z.001"), -ENOTSUP);
 	assert_non_null(strstr(rig->e.text, "several volumes"));
+	assert_int_equal(refuse_packed(rig, "a.7z.002"), -EINVAL);
+	assert_non_null(strstr(rig->e.text, "several volumes"));
 }
 
 static void sevenzip_that_was_cut_is_refused_and_gives_its_room_back(void **state)
@@ -760,6 +773,7 @@ int main(void)
 		TEST(gzip_that_another_window_is_indexing_is_busy),
 		TEST(gzip_that_was_cut_is_told_as_such),
 		TEST(gzip_with_wrong_checksum_is_refused),
+		TEST(gzip_that_was_unpacked_on_its_way_plays),
 		TEST(gzip_is_refused_where_nothing_can_be_kept),
 		TEST(packed_vmdk_is_unpacked_once),
 		TEST(packed_disk_with_a_signature_at_its_end_is_not_taken_for_raw),

@@ -78,7 +78,8 @@ struct piece {
 	bool is_hole; /* can be skipped, however large */
 };
 
-/* What to copy next: to the end of a packed unit, so that none is unpacked twice; at most a chunk, or what the unit has. */
+/* What to copy next: to the end of a packed unit, so that none is unpacked twice; at most a chunk, or what the unit
+ * has. */
 static int next_piece(struct disk *disk, const struct output *o, uint64_t offset, size_t room, struct piece *ret_piece)
 {
 	uint64_t left = disk->capacity - offset;

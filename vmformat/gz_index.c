@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Making, keeping and reading the index of a gzip file. The kept file: a header, the windows one after the other, the table
- * of points. The header is written last, when all the rest is on the disk, so that a file that was not finished has none.
- * It is ours, but read as if it were not: whoever can write it is not trusted with more than the guest's bytes.
+ * Making, keeping and reading the index of a gzip file. The kept file: a header, the windows one after the other,
+ * the table of points. The header is written last, when all the rest is on the disk, so that a file that was not
+ * finished has none. It is ours, but read as if it were not: whoever can write it is not trusted with more than the
+ * guest's bytes.
  */
 #include "vmformat/gz_index.h"
 

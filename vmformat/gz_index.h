@@ -6,11 +6,11 @@
 #include "vmformat/gz.h"
 
 #define GZ_WINDOW 32768u /* RFC 1951: no match is farther back */
-/* The bytes between two points are unpacked for each read that misses the cache: some ten milliseconds. Smaller ones make
- * the index larger, which has up to 32 KiB for each. */
+/* The bytes between two points are unpacked for each read that misses the cache: some ten milliseconds. Smaller ones
+ * make the index larger, which has up to 32 KiB for each. */
 #define GZ_SPACING (2u << 20)
-/* Points are possible only between deflate's blocks, which gzip and pigz make of at most 4 MB of zeros. A file with larger
- * ones is made by hand or by an optimiser (zopfli). */
+/* Points are possible only between deflate's blocks, which gzip and pigz make of at most 4 MB of zeros. A file with
+ * larger ones is made by hand or by an optimiser (zopfli). */
 #define GZ_MAX_UNIT (32u << 20)
 
 struct gz_point {

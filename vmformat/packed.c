@@ -208,7 +208,8 @@ enum packed_content packed_content(const uint8_t *head, size_t length, const cha
 	return CONTENT_OTHER;
 }
 
-/* A fixed VHD has its signature only in its last sector (Virtual PC's "Virtual Hard Disk Image Format Specification"). */
+/* A fixed VHD has its signature only in its last sector (Virtual PC's "Virtual Hard Disk Image Format
+ * Specification"). */
 static bool ends_in_signature(const uint8_t sector[DISK_SECTOR])
 {
 	return !memcmp(sector, "conectix", 8);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Private to vmformat: compressed bytes from their beginning on, by zlib and liblzma, and what kind of content they are.
- * One thread. The file is borrowed. How much comes out is the caller's to limit; memory is limited here.
+ * Private to vmformat: compressed bytes from their beginning on, by zlib and liblzma, and what kind of content they
+ * are. One thread. The file is borrowed. How much comes out is the caller's to limit; memory is limited here.
  */
 #ifndef VITRINE_PACKED_H
 #define VITRINE_PACKED_H
@@ -37,8 +37,8 @@ enum packed_content {
 
 /* head: PACKED_HEAD bytes, those behind length being zeros. */
 enum packed_content packed_content(const uint8_t *head, size_t length, const char *name);
-/* For formats, when they can map and unpack: `size` bytes are packed in it. Sets disk->is_cdrom; -ENOTSUP with words when
- * they are neither a flat disk nor a disc. */
+/* For formats, when they can map and unpack: `size` bytes are packed in it. Sets disk->is_cdrom; -ENOTSUP with words
+ * when they are neither a flat disk nor a disc. */
 int packed_check_disk(struct disk *disk, uint64_t size, const char *packer, struct error *e);
 
 #endif

@@ -6,11 +6,12 @@
 #include "vmformat/appliance.h"
 #include "vmformat/unpack.h"
 
-/* Names are converted to UTF-8 by a locale, which libc reads from files: call this once before a sandbox shuts. Without it they
- * are looked for then, and when there is none, only ASCII is right in names. */
+/* Names are converted to UTF-8 by a locale, which libc reads from files: call this once before a sandbox shuts.
+ * Without it they are looked for then, and when there is none, only ASCII is right in names. */
 void sevenzip_warm_locale(void);
 
-/* All that is a file into u, which was restarted; unpack_commit() and unpack_abandon() are the caller's. a: for remarks. */
+/* All that is a file into u, which was restarted; unpack_commit() and unpack_abandon() are the caller's. a: for
+ * remarks. */
 int sevenzip_unpack(const struct file *file, struct unpack *u, struct appliance *a, struct error *e);
 
 #endif

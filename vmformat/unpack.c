@@ -24,7 +24,8 @@
 #define MAX_NAME 4096u        /* PATH_MAX */
 #define MAX_RECORD (8u << 20) /* KEEP_MAX_FILES names and what belongs to them */
 
-/* The record: this, then for each file 8 bytes size, 2 bytes length of the name, the name; then CRC-32 of all before it. */
+/* The record: this, then for each file 8 bytes size, 2 bytes length of the name, the name; then CRC-32 of all before
+ * it. */
 enum {
 	AT_MAGIC = 0,
 	AT_KEY = 8,

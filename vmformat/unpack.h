@@ -3,8 +3,9 @@
  * Private to vmformat: files unpacked once, into files that struct keep supplies. Zeros become holes.
  *
  * What is complete is written into the record "kept", last; without it all begins anew. So: unpack_open(); when it has
- * what is wanted (unpack_find()), there is nothing to do; else unpack_restart(), for each file unpack_begin(), unpack_write(),
- * unpack_end(), and then unpack_commit(). Whoever fails calls unpack_abandon(), which gives the room back. One thread.
+ * what is wanted (unpack_name(), unpack_size()), there is nothing to do; else unpack_restart(), for each file
+ * unpack_begin(), unpack_write(), unpack_end(), and then unpack_commit(). Whoever fails calls unpack_abandon(),
+ * which gives the room back. One thread.
  */
 #ifndef VITRINE_UNPACK_H
 #define VITRINE_UNPACK_H
@@ -36,7 +37,8 @@ int unpack_file(const struct unpack *u, unsigned i, const char *name, struct fil
 int unpack_restart(struct unpack *u, unsigned expected, struct error *e);
 /* -ENOSPC in words when size and what is kept free do not fit on that disk. */
 int unpack_check_space(const struct unpack *u, uint64_t size, struct error *e);
-/* size: what the download announces, no byte more or less comes; or UNPACK_UNKNOWN. packed: bytes it has in the download; 0: unknown. */
+/* size: what the download announces, no byte more or less comes; or UNPACK_UNKNOWN. packed: bytes it has in the
+ * download; 0: unknown. */
 int unpack_begin(struct unpack *u, const char *name, uint64_t size, uint64_t packed, struct error *e);
 int unpack_write(struct unpack *u, const void *bytes, size_t length, struct error *e);
 int unpack_end(struct unpack *u, struct error *e);

@@ -612,8 +612,9 @@ static bool is_called_archive(const char *name)
 	return length > 4 && !strncasecmp(name + length - 4, ".z", 2) && strspn(name + length - 2, "0123456789") == 2;
 }
 
-/* The last volume of a zip, and all but the first of a .7z, begin anyhow: taken for raw, they would be a disk full of rubbish.
- * (A .gz or .xz that is none is played as what it is: browsers unpack them on the way and leave the name.) */
+/* The last volume of a zip, and all but the first of a .7z, begin anyhow: taken for raw, they would be a disk full
+ * of rubbish. (A .gz or .xz that is none is played as what it is: browsers unpack them on the way and leave the
+ * name.) */
 static int refuse_misnamed(const struct file *source, struct error *e)
 {
 	if (!is_called_archive(base_of(source->name)))

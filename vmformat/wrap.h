@@ -2,8 +2,9 @@
 /*
  * Private to vmformat: an appliance or a disk that was packed for its way: .gz, .xz, .zip, .7z.
  *
- * Played in place where the format allows it: stored members of a zip are windows of it, xz in blocks and gzip with an index
- * (kept, see keep.h) are disk formats. Anything else is unpacked once, into kept files. What was packed twice is refused.
+ * Played in place where the format allows it: stored members of a zip are windows of it, xz in blocks and gzip with
+ * an index (kept, see keep.h) are disk formats. Anything else is unpacked once, into kept files. What was packed
+ * twice is refused.
  */
 #ifndef VITRINE_WRAP_H
 #define VITRINE_WRAP_H
@@ -16,9 +17,9 @@ struct wrap;
 bool wrap_probe(const uint8_t *head, size_t n);
 
 /*
- * *ret_wrap NULL: source is none. Else ret_inner is what was in it, or FILE_CLOSED: then source itself is a disk that is
- * read in place. Names are to be resolved by wrap_files(). Sets a->fingerprint, for what is kept is found by it. source is
- * borrowed, files must outlive the wrap. After a failure there is nothing to free.
+ * *ret_wrap NULL: source is none. Else ret_inner is what was in it, or FILE_CLOSED: then source itself is a disk
+ * that is read in place. Names are to be resolved by wrap_files(). Sets a->fingerprint, for what is kept is found by
+ * it. source is borrowed, files must outlive the wrap. After a failure there is nothing to free.
  */
 int wrap_open(struct appliance *a, const struct file *source, const struct files *files, struct wrap **ret_wrap,
               struct file *ret_inner, struct error *e);

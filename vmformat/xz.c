@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The .xz file format 1.1.0: streams of blocks, each of which can be unpacked by itself, and an index of them at the end.
- * liblzma reads the index and unpacks the blocks; here is only which one holds what is asked for.
+ * The .xz file format 1.1.0: streams of blocks, each of which can be unpacked by itself, and an index of them at the
+ * end. liblzma reads the index and unpacks the blocks; here is only which one holds what is asked for.
  */
 #include "vmformat/xz.h"
 
@@ -14,8 +14,8 @@
 #include "vmformat/packed.h"
 
 #define INPUT (64u << 10)
-/* Each read that misses the cache unpacks a whole block, and each worker has one in memory. xz -T0 makes blocks of 24 MiB,
- * pixz of 16; a file without blocks is one, however large. */
+/* Each read that misses the cache unpacks a whole block, and each worker has one in memory. xz -T0 makes blocks of
+ * 24 MiB, pixz of 16; a file without blocks is one, however large. */
 #define MAX_BLOCK (32u << 20)
 /* Of the index in memory: 16 bytes a block, so enough for 2 million of them: 2 TB in blocks of 1 MiB. */
 #define INDEX_MEMORY (64ull << 20)

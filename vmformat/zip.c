@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * PKWARE's APPNOTE.TXT 6.3.10. The directory at the end rules; each member's own header is only asked where its bytes
- * begin, and must say the same. A file that says two things, or one thing about the same bytes twice, is refused: that is
- * how archives are made to look different to different programs, or to become petabytes.
+ * begin, and must say the same. A file that says two things, or one thing about the same bytes twice, is refused:
+ * that is how archives are made to look different to different programs, or to become petabytes.
  */
 #include "vmformat/zip.h"
 
@@ -218,8 +218,8 @@ static bool leads_outside(const char *name)
 	return false;
 }
 
-/* Old programs of Windows write '\', which 4.4.17 forbids; and those before Unicode the code page of their country, for which
- * Windows' western one stands in: such a name is shown, and rarely looked for. */
+/* Old programs of Windows write '\', which 4.4.17 forbids; and those before Unicode the code page of their country,
+ * for which Windows' western one stands in: such a name is shown, and rarely looked for. */
 static char *read_name(const char *raw, size_t length)
 {
 	bool ignored;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Private to vmformat: what is in a zip and where, so that stored members can be played where they lie (libarchive does not
- * tell that). Only the directory and the members' headers are read. What has no place in an appliance is left out with a
- * remark: links, devices, names that lead outside.
+ * Private to vmformat: what is in a zip and where, so that stored members can be played where they lie (libarchive
+ * does not tell that). Only the directory and the members' headers are read. What has no place in an appliance is
+ * left out with a remark: links, devices, names that lead outside.
  */
 #ifndef VITRINE_ZIP_H
 #define VITRINE_ZIP_H

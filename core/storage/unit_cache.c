@@ -11,8 +11,8 @@
 /* 64 grains of 64 KiB: what four streams of 1 MiB read-ahead have in the air. More would be memory that the host's
  * page cache, which holds the compressed bytes, uses better. */
 #define MAX_BYTES (4u << 20)
-/* The units of gzip and xz are megabytes, and each costs tenths of a second: with fewer than these, two streams of reads would
- * have the same ones unpacked in turn. Bounded for xz's largest, of which a few stay. */
+/* The units of gzip and xz are megabytes, and each costs tenths of a second: with fewer than these, two streams of
+ * reads would have the same ones unpacked in turn. Bounded for xz's largest, of which a few stay. */
 #define LARGE_UNITS 8u
 #define MAX_LARGE_BYTES (128u << 20)
 

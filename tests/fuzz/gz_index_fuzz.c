@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A kept index of a gzip file that somebody has changed. The first byte: even, the whole file follows; odd, patches of the right
- * one: 2 bytes place, 1 byte length, that many bytes. Its checksums are mended.
+ * A kept index of a gzip file that somebody has changed. The first byte: even, the whole file follows; odd, patches
+ * of the right one: 2 bytes place, 1 byte length, that many bytes. Its checksums are mended.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as a disk in xz; the checksums of headers and index are mended first, or nearly every input would end there. */
+/* Any bytes as a disk in xz; the checksums of headers and index are mended first, or nearly every input would end
+ * there. */
 #include <errno.h>
 #include <libdeflate.h>
 #include <stdio.h>

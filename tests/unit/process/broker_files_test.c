@@ -482,8 +482,9 @@ static void what_is_kept_has_one_writer_and_any_readers(void **state)
 
 static void kept_files_have_no_other_names(void **state)
 {
-	static const char *const names[] = { "", "kept/", "../kept", "unpacked-", "unpacked-a", "unpacked-12345",
-		                             "unpacked-1/x", "unpacked-1.vmdk", "origin", "scsi0-0.qcow2" };
+	static const char *const names[] = { "",           "kept/",          "../kept",      "unpacked-",
+		                             "unpacked-a", "unpacked-12345", "unpacked-1/x", "unpacked-1.vmdk",
+		                             "origin",     "scsi0-0.qcow2" };
 	struct broker_files f = open_appliance("vm/machine.vmx", NULL);
 
 	(void)state;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Packed appliances against the tools that pack them: gzip, xz, zip and 7z make the files, the plain file is the judge. */
+/* Packed appliances against the tools that pack them: gzip, xz, zip and 7z make the files, the plain file is the
+ * judge. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

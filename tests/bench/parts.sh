@@ -116,7 +116,7 @@ pairs() {
 		}'
 }
 
-# columns SIDE COMMAND...: rows of two, of what COMMAND makes of $work/rows.ours and of $work/rows.SIDE. The machine has no /dev/fd for <().
+# columns SIDE COMMAND...: rows of two: what COMMAND makes of $work/rows.ours, and of rows.SIDE. (<() needs /dev/fd, which the machine lacks.)
 columns() {
 	"${@:2}" <"$work/rows.ours" >"$work/left" && "${@:2}" <"$work/rows.$1" >"$work/right" &&
 		paste -d' ' "$work/left" "$work/right"

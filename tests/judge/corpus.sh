@@ -30,7 +30,7 @@ while IFS=$'\t' read -r text verdict fields words _; do
 	rm -rf "${work:?}"/*
 	sed -E 's#(href=")(\.\./)+#\1#' "$corpus/ovf/$text" >"$text" # a disk above the folder would be refused, rightly
 	blank_disks "$text"
-	"$core" --headless --quiet --as-downloaded --until SeaBIOS --seconds 30 "$text" >said 2>&1 </dev/null
+	"$core" --headless --quiet --as-downloaded --accept-eula --until SeaBIOS --seconds 30 "$text" >said 2>&1 </dev/null
 	status=$?
 	if [ "$verdict" = refused ]; then
 		grep -qF -- "$fields" said && [ $status = 1 ] && refused=$((refused + 1)) || fail "$text should be refused: $(tail -1 said)"

@@ -31,9 +31,10 @@ enum block_state {
 #define BITMAP_SIZE VHDX_UNIT
 /* 512 KiB of tables: the BAT of 2 TiB in blocks of 32 MiB, or bitmaps of 2 GiB. */
 #define PAGES 128u
+#define ENTRIES_PER_PAGE (VHDX_PAGE / 8ull)
 #define MAX_RUN 512u /* blocks that map() answers for at once: a page */
 /* Pages of the BAT that are read to find out whether the file was cut: not more for a larger one. */
-#define END_SAMPLES 64u
+#define END_SAMPLES 16u
 #define SLACK (1ull << 30) /* what writers leave free between blocks: Hyper-V lets a file grow by several at once */
 
 static bool vhdx_probe(const struct file *file, const uint8_t *head, size_t head_length)
@@ -285,25 +286,34 @@ static uint64_t furthest_end(const struct vhdx *vhdx)
 	return tables + vhdx->blocks * vhdx->block + (vhdx->blocks / vhdx->chunk + 1) * BITMAP_SIZE + SLACK;
 }
 
+/* Where the last of the blocks ends that a page of the BAT names. */
+static uint64_t end_of_page(const struct vhdx *vhdx, uint64_t page, uint64_t entries)
+{
+	uint64_t first = page * ENTRIES_PER_PAGE, count = MIN(ENTRIES_PER_PAGE, entries - first);
+	uint64_t limit = furthest_end(vhdx), end = 0;
+	uint8_t raw[VHDX_PAGE];
+
+	if (table_cache_read(vhdx->tables, vhdx->bat.offset + page * VHDX_PAGE, raw, count * 8) < 0)
+		return 0;
+	for (uint64_t i = 0; i < count; i++) {
+		uint64_t entry = le64_load(raw + i * 8), place = entry & ENTRY_PLACE;
+		bool of_bitmap = (first + i) % (vhdx->chunk + 1ull) == vhdx->chunk;
+
+		if (!of_bitmap && is_stored(entry) && !is_misplaced(vhdx, place, vhdx->block) &&
+		    place + vhdx->block <= limit)
+			end = MAX(end, place + vhdx->block);
+	}
+	return end;
+}
+
 /* A file that was cut: some pages of the BAT tell, of a large disk not more than of a small one. */
 static int check_end(const struct vhdx *vhdx, struct error *e)
 {
-	uint64_t needed = 0, limit = furthest_end(vhdx), runs = (vhdx->blocks + MAX_RUN - 1) / MAX_RUN,
-		 count = MIN(runs, END_SAMPLES);
+	uint64_t entries = vhdx->blocks + (vhdx->blocks - 1) / vhdx->chunk, needed = 0;
+	uint64_t pages = (entries + ENTRIES_PER_PAGE - 1) / ENTRIES_PER_PAGE, count = MIN(pages, END_SAMPLES);
 
-	for (uint64_t sample = 1; sample <= count; sample++) {
-		uint64_t block = (runs * sample / count - 1) * MAX_RUN;
-
-		for (unsigned i = 0; i < MAX_RUN && block + i < vhdx->blocks; i++) {
-			uint64_t entry, place;
-
-			if (get_block(vhdx, block + i, &entry) < 0 || !is_stored(entry))
-				continue;
-			place = entry & ENTRY_PLACE;
-			if (!is_misplaced(vhdx, place, vhdx->block) && place + vhdx->block <= limit)
-				needed = MAX(needed, place + vhdx->block);
-		}
-	}
+	for (uint64_t sample = 1; sample <= count; sample++)
+		needed = MAX(needed, end_of_page(vhdx, pages * sample / count - 1, entries));
 	return needed > vhdx->end ? disk_truncated(e, vhdx->file.name, vhdx->file.size, needed) : 0;
 }
 

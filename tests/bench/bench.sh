@@ -10,6 +10,7 @@ rounds=15 memory=512 machine=''
 mark=@boot@
 
 all=(start boot memory ova exits idle disk net login)
+more=(formats) # when asked for
 
 usage() {
 	cat <<-END
@@ -26,6 +27,8 @@ usage() {
 	          disk    4 KB and 1 MB reads and writes by Linux on AHCI and IDE (with --machine only)
 	          net     throughput both ways by Linux on an e1000 behind NAT (with --machine only)
 	          login   a real Debian from power-on to its login (with --machine only)
+	          formats disk formats, overlay and opening, by tests/bench/disk_bench beside VITRINE-CORE, which need not be
+	                  there; without /dev/kvm, and only when asked for
 	END
 	exit "$1"
 }
@@ -38,17 +41,19 @@ while [ $# -gt 0 ]; do
 	--help) usage 0 ;;
 	-*) usage 2 ;;
 	*)
-		if [ -z "$core" ]; then core=$1; elif [[ " ${all[*]} " = *" $1 "* ]]; then what+=("$1"); else usage 2; fi ;;
+		if [ -z "$core" ]; then core=$1; elif [[ " ${all[*]} ${more[*]} " = *" $1 "* ]]; then what+=("$1"); else usage 2; fi ;;
 	esac
 	shift
 done
-[ -x "$core" ] || usage 2
-core=$(readlink -f "$core")
 [ ${#what[@]} -gt 0 ] || what=("${all[@]}")
+[ -x "$core" ] || [ "${what[*]}" = formats ] || usage 2
+core=$(readlink -m "$core")
 
 . "$here/parts.sh"
 . "$here/exits.sh"
 . "$here/linux.sh"
+. "$here/formats.sh"
+[ "${what[*]}" = formats ] || prepare_guests
 for measure in "${what[@]}"; do # compiles and makes what it needs; in the machine that would take minutes
 	! declare -F "prepare_$measure" >/dev/null || "prepare_$measure" || exit
 done

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: MIT
 # What bench.sh is made of: the two programs, the guests, the measures, the statistics.
 
-qemu=$(command -v qemu-system-x86_64) || { echo "SKIPPED: qemu-system-x86_64 is not installed"; exit 77; }
-[ -w /dev/kvm ] || { echo "SKIPPED: /dev/kvm is not there, or not for this user"; exit 77; }
-
 work=$(mktemp -d "${TMPDIR:-/tmp}/vitrine-bench-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 export XDG_STATE_HOME=$work/state
@@ -147,7 +144,7 @@ host() {
 	local kvm='hardware KVM'
 	[ ! -d /sys/module/kvm_pvm ] || kvm='kvm_pvm, no hardware virtualisation below it'
 	echo "# $(date -u +%F\ %R) UTC, $(nproc) x $(sed -n 's/^model name.*: //p' /proc/cpuinfo | head -1), Linux $(uname -r), $kvm"
-	echo "# load $(cut -d' ' -f1-3 /proc/loadavg); guest of $memory MB; $("$qemu" --version | head -1)"
+	echo "# load $(cut -d' ' -f1-3 /proc/loadavg); guest of $memory MB; $("${qemu:-qemu-img}" --version | head -1)"
 }
 
 # ---- start, boot ----
@@ -291,7 +288,12 @@ measure_ova() {
 	done
 }
 
-stopwatch=$(helper stopwatch) || exit 1
-make_stream_vmdk=$(helper make_stream_vmdk -lz) || exit 1
-make_guests
-copy_qemu
+# What every measure but "formats" needs.
+prepare_guests() {
+	qemu=$(command -v qemu-system-x86_64) || { echo "SKIPPED: qemu-system-x86_64 is not installed"; exit 77; }
+	[ -w /dev/kvm ] || { echo "SKIPPED: /dev/kvm is not there, or not for this user"; exit 77; }
+	stopwatch=$(helper stopwatch) || exit 1
+	make_stream_vmdk=$(helper make_stream_vmdk -lz) || exit 1
+	make_guests
+	copy_qemu
+}

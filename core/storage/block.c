@@ -50,6 +50,7 @@ struct block_engine {
 	pthread_cond_t submitted; /* workers wait */
 	pthread_cond_t finished;  /* the I/O thread waits: a request is done, a block's medium is idle */
 	struct queue waiting, done, parked;
+	unsigned returning; /* workers that are awake without a request, and look for one before they wait */
 	bool stopped, quit;
 };
 
@@ -235,9 +236,11 @@ static void *worker_main(void *context)
 				pthread_cond_wait(&e->submitted, &e->lock);
 			continue;
 		}
+		e->returning++;
 		pthread_mutex_unlock(&e->lock);
 		loop_post(e->loop, &e->work);
 		pthread_mutex_lock(&e->lock);
+		e->returning--;
 	}
 	pthread_mutex_unlock(&e->lock);
 	return NULL;
@@ -553,8 +556,11 @@ void block_submit(struct block *b, struct block_request *r)
 		atomic_store(&b->unkept, r->op != BLOCK_FLUSH);
 	pthread_mutex_lock(&e->lock);
 	b->in_flight++;
+	/* A guest with one request at a time sends the next while the worker of the last is still awake. Waking another
+	 * would take longer than a small read. */
+	if (e->waiting.first || !e->returning)
+		pthread_cond_signal(&e->submitted);
 	queue_push(&e->waiting, r);
-	pthread_cond_signal(&e->submitted);
 	pthread_mutex_unlock(&e->lock);
 }
 

@@ -590,6 +590,39 @@ static void block_completions_do_not_hold_the_loop(void **state)
 	free(requests);
 }
 
+/* Whether workers are just about to wait, still busy or asleep: none of the requests is forgotten. */
+static void block_requests_of_any_rhythm_find_a_worker(void **state)
+{
+	enum { ROUNDS = 3000 };
+	struct fixture *f = *state;
+	struct loop *loop = loop_new(NULL);
+	struct block_engine *engine = block_engine_new(loop, 2);
+	struct block *b = block_new(engine, "sata0:0"); /* empty: each fails at once */
+	struct block_request requests[3], request = { .op = BLOCK_READ, .length = 512, .iov = &f->iov, .iov_count = 1 };
+
+	request.device = &f->drive.device;
+	request.done = drive_done;
+	f->iov = (struct iovec){ f->buffer, 512 };
+	for (unsigned round = 0; round < ROUNDS; round++) {
+		unsigned count = 1 + round % 3;
+
+		f->drive.done = 0;
+		for (unsigned i = 0; i < count; i++) {
+			requests[i] = request;
+			block_submit(b, &requests[i]);
+		}
+		for (unsigned waits = 0; f->drive.done < count; waits++) {
+			assert_true(waits < 10);
+			loop_run_once(loop, 1000);
+		}
+		if (round % 16 == 0)
+			usleep(100);
+	}
+	block_free(b);
+	block_engine_free(engine);
+	loop_free(loop);
+}
+
 static void block_completions_come_on_the_loop_and_may_submit(void **state)
 {
 	struct fixture *f = *state;
@@ -695,6 +728,7 @@ int main(void)
 		TEST(cd_eject_of_the_old_disc_does_not_take_the_new_one),
 		TEST(cd_cached_units_of_the_old_disc_are_not_read_from_the_new_one),
 		TEST(block_completions_do_not_hold_the_loop),
+		TEST(block_requests_of_any_rhythm_find_a_worker),
 		TEST(block_completions_come_on_the_loop_and_may_submit),
 		TEST(cd_change_under_load_is_clean),
 	};

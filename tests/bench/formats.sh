@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: MIT
-# The measure "formats": disk formats, overlay and opening, by disk_bench (our block engine) and by qemu-img bench, which do the
-# same requests on the same files and time nothing else; opening by qemu-io.
+# The measure "formats": disk formats, overlay and opening, by disk_bench (our block engine) and by qemu-img bench, which do
+# the same requests on the same files and time nothing else; opening by qemu-io.
 
 data_mb=128 # enough to leave every cache of ours and QEMU's behind, not the host's
 

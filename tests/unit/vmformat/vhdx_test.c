@@ -371,8 +371,7 @@ static void vhdx_block_in_a_wrong_place_is_an_error_there_alone(void **state)
 	} cases[] = {
 		{ 0 | 6, -EIO },       { 1 << 20 | 6, -EIO },          { 2 << 20 | 6, -EIO },
 		{ 3 << 20 | 6, -EIO }, { UINT64_MAX << 20 | 6, -EIO }, { 4 << 20 | 4, -EIO },
-		{ 4 << 20 | 7, -EIO },
-		{ 50ull << 40 | 6, -ENODATA },
+		{ 4 << 20 | 7, -EIO }, { 50ull << 40 | 6, -ENODATA },
 	};
 
 	(void)state;

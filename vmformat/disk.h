@@ -68,8 +68,8 @@ struct disk {
 	char *parent_names[DISK_MAX_PARENT_NAMES];
 	const char *parent_format;
 	const char *parent_advice; /* what to do when no name leads to it (a static string; NULL: "Put it beside.") */
-	char name[256]; /* for errors */
-	void *private;  /* the format's own */
+	char name[256];            /* for errors */
+	void *private;             /* the format's own */
 };
 
 /* Finds the format by content and opens, with all disks below it. The name decides only where content cannot (.iso or .img of zeros are raw). */

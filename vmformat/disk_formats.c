@@ -17,16 +17,8 @@
 
 /* Asked in this order; raw takes everything and is therefore last. */
 const struct disk_format *const disk_formats[] = {
-	&vmdk_format,
-	&qcow2_image_format,
-	&vdi_format,
-	&vhd_format,
-	&vhdx_format,
-	&xz_format,
-	&gz_format,
-	&iso_format,
-	&raw_format,
-	NULL,
+	&vmdk_format, &qcow2_image_format, &vdi_format, &vhd_format, &vhdx_format,
+	&xz_format,   &gz_format,          &iso_format, &raw_format, NULL,
 };
 
 #define CONVERT "Convert a copy of it: qemu-img convert -O vmdk FILE NEW.vmdk"

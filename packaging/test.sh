@@ -43,7 +43,7 @@ later='unit|soak' # what does not run last; --all runs the soaks too
 [ -z "$all" ] || later=unit
 run 'units under ASan and UBSan' ctest_in "$top/build/asan" -L unit -j 2
 run 'fuzzers, a short run each' "$top/tests/fuzz/run.sh" "$top/build/fuzz/tests/fuzz" ${all:+--all}
-run 'installing, the window, and real guests' ctest_in "$top/build/test" -LE "$later" -j 2
+run 'installing, the window, and real guests' ctest_in "$top/build/test" -LE "$later" -j 4
 echo
 [ $failed = 0 ] && echo "All tests passed; what was skipped is named above." || echo "$failed groups of tests failed."
 exit $((failed > 0))

@@ -156,7 +156,7 @@ not_in_log() {
 
 wait_end() { # the player's process ends, with 0
 	local i
-	for i in $(seq 100); do
+	for i in $(seq 300); do
 		kill -0 "$player" 2>/dev/null || break
 		sleep 0.1
 	done

@@ -74,7 +74,11 @@ static int write_failed(const struct unpack *u, int code, struct error *e)
 			"(~/.local/state/vitrine or $XDG_STATE_HOME) has become full. What was unpacked is removed "
 			"again. Make room and try again.",
 			u->wrapper);
-	return error_set(e, code, "%s cannot be unpacked: %s while writing", u->wrapper, strerror(-code));
+	return error_set(e, code,
+	                 "%s cannot be unpacked: %s while writing into Vitrine's state folder. See whether that disk "
+	                 "is there and "
+	                 "well, then try again.",
+	                 u->wrapper, strerror(-code));
 }
 
 static int write_all(int fd, uint64_t offset, const uint8_t *from, size_t length)

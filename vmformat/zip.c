@@ -13,6 +13,7 @@
 
 #include "vmformat/bytes.h"
 #include "vmformat/vmx_encoding.h"
+#include "vmformat/wrap.h"
 
 /* 4.3.16: the end of the directory, and a comment of up to 64 KiB behind it. */
 #define END_SIZE 22u
@@ -207,17 +208,6 @@ static bool is_regular(const uint8_t *entry)
 	return (entry[5] != MADE_BY_UNIX && entry[5] != MADE_BY_OS_X) || type == 0 || type == S_IFREG;
 }
 
-/* Absolute, "C:", or with a ".." in it. */
-static bool leads_outside(const char *name)
-{
-	if (name[0] == '/' || (name[0] && name[1] == ':'))
-		return true;
-	for (const char *at = name; at; at = strchr(at, '/'), at = at ? at + 1 : NULL)
-		if (at[0] == '.' && at[1] == '.' && (at[2] == '/' || !at[2]))
-			return true;
-	return false;
-}
-
 /* Old programs of Windows write '\', which 4.4.17 forbids; and those before Unicode the code page of their country,
  * for which Windows' western one stands in: such a name is shown, and rarely looked for. */
 static char *read_name(const char *raw, size_t length)
@@ -296,7 +286,7 @@ static int take_member(struct walk *w, const uint8_t *entry, const char *raw, si
 
 	if (raw_length == 0 || raw[raw_length - 1] == '/' || raw[raw_length - 1] == '\\')
 		goto leave_out; /* a folder */
-	if (leads_outside(m->name) || !is_regular(entry)) {
+	if (wrap_leads_outside(m->name) || !is_regular(entry)) {
 		appliance_remark(w->a, 0, m->name, "This member of the package %s; it is left out.",
 		                 is_regular(entry) ? "has a name that leads outside" : "is no file");
 		goto leave_out;

@@ -17,7 +17,8 @@
 #include "vmformat/disk.h"
 #include "vmformat/gz.h"
 
-#define DISK_SIZE (5u << 20) /* three points */
+/* Two points, the second with little behind it: to inflate 2 MiB takes longer than all that is looked for here. */
+#define DISK_SIZE ((2u << 20) + (192u << 10))
 #define KEPT_MAX (256u << 10)
 #define POINT_SIZE 40u
 
@@ -114,6 +115,7 @@ static void read_disk(const struct gz_index *index)
 	uint8_t bytes[512];
 	struct file file;
 	struct disk *disk;
+	int r;
 
 	require(file_window(&packed, 0, packed.size, "a.gz", &file, NULL) == 0, "a window");
 	if (disk_open_as("gz", &file, &files, &disk, &e) < 0) {
@@ -121,11 +123,9 @@ static void read_disk(const struct gz_index *index)
 		file_close(&file);
 		return;
 	}
-	for (uint64_t at = 0, step = MAX(disk->capacity / 4, 512) / 512 * 512; at < disk->capacity; at += step) {
-		int r = disk_read(disk, at, bytes, sizeof(bytes));
-
-		require(r == 0 || r == -EIO || r == -ENOMEM, "an unknown failure");
-	}
+	/* The first unit has been read: disk_open_as() looks at what a disk begins with. */
+	r = disk_read(disk, disk->capacity - sizeof(bytes), bytes, sizeof(bytes));
+	require(r == 0 || r == -EIO || r == -ENOMEM, "an unknown failure");
 	disk_close(disk);
 }
 

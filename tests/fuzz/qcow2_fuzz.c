@@ -12,6 +12,7 @@
 #include "vmformat/bytes.h"
 #include "vmformat/qcow2.h"
 
+#define L2_SPAN (1ull << 29)          /* what an L2 table of one cluster holds */
 #define CAPACITY ((3ull << 29) + 512) /* four L2 tables */
 #define SOUND_SIZE (32u * QCOW2_CLUSTER)
 
@@ -64,15 +65,26 @@ static void touch(struct disk *overlay, uint64_t offset, uint32_t length, int re
 	}
 }
 
-static void map_all(struct disk *overlay)
+static void map_range(struct disk *overlay, uint64_t at, uint64_t end)
 {
 	struct disk_extent extent;
 
-	for (uint64_t at = 0; at < CAPACITY; at += extent.length) {
-		if (disk_map(overlay, at, CAPACITY - at, &extent, NULL) < 0)
-			extent.length = MIN(QCOW2_CLUSTER, CAPACITY - at);
-		if (extent.length == 0 || extent.length > CAPACITY - at)
+	for (; at < end; at += extent.length) {
+		if (disk_map(overlay, at, end - at, &extent, NULL) < 0)
+			extent.length = MIN(QCOW2_CLUSTER, end - at);
+		if (extent.length == 0 || extent.length > end - at)
 			abort();
+	}
+}
+
+/* The first page and the last entries of each L2 table: to look at all of them takes ten times as long. */
+static void map_all(struct disk *overlay)
+{
+	for (uint64_t table = 0; table < CAPACITY; table += L2_SPAN) {
+		uint64_t end = MIN(table + L2_SPAN, CAPACITY);
+
+		map_range(overlay, table, MIN(table + 512 * QCOW2_CLUSTER, end));
+		map_range(overlay, end - MIN(2 * QCOW2_CLUSTER, end - table), end);
 	}
 }
 

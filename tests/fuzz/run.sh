@@ -22,30 +22,12 @@ trap 'rm -rf "$work"' EXIT
 crashes=$build/crashes
 mkdir -p "$crashes"
 . "$here/seeds.sh"
+. "$here/target.sh"
 
-dictionary() { # TARGET
-	case $1 in
-	vmx_fuzz) echo vmx.dict ;;
-	vmdk*_fuzz) echo vmdk.dict ;;
-	ovf_fuzz | ova_fuzz | manifest_fuzz) echo ovf.dict ;;
-	esac
-}
-
-# GTK and fontconfig keep memory for ever: leaks are looked for in the parsers only.
-leaks() { # TARGET
-	case $1 in player_*) echo 0 ;; *) echo 1 ;; esac
-}
-
-# 64 MB is more than the largest table that a disk of 62 TB may have us read; a parser that wants more is wrong.
 fuzz() { # TARGET
-	local words
-	words=$(dictionary "$1")
 	mkdir -p "$work/$1"
 	seed "$1" "$work/$1"
-	ASAN_OPTIONS=detect_leaks=$(leaks "$1"):allocator_may_return_null=1:${ASAN_OPTIONS-} \
-		"$build/$1" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -malloc_limit_mb=64 -verbosity=1 \
-		-print_final_stats=1 -artifact_prefix="$crashes/$1-" ${words:+-dict="$here/$words"} "$work/$1" \
-		>"$work/$1.log" 2>&1 </dev/null
+	run_target "$1" "$work/$1" "$crashes" -max_total_time="$seconds" >"$work/$1.log" 2>&1
 }
 
 # Says in one line, or in many, how it went.
@@ -55,7 +37,7 @@ judge() { # TARGET
 	if [ ! -x "$build/$1" ]; then
 		echo "$1: FAILED: not built in $build (clang, -DVITRINE_FUZZ=ON -DVITRINE_SANITIZE=ON)"
 	elif fuzz "$1"; then
-		runs=$(sed -n 's/^stat::number_of_executed_units: *//p' "$work/$1.log")
+		runs=$(final_stat number_of_executed_units "$work/$1.log")
 		echo "$1: passed, ${runs:-?} executions in $seconds s"
 		touch "$work/$1.passed"
 	else

@@ -13,7 +13,6 @@
 #include "vmformat/wrap.h"
 
 #define CHUNK (256u << 10)
-#define MAX_MEMBERS 8192u /* folders and links, too: as of a zip */
 
 /* Written once, before any thread exists; else made for the call. */
 static locale_t warm;
@@ -155,9 +154,9 @@ static int unpack_members(struct reader *r)
 			return 0;
 		if (code != ARCHIVE_OK && code != ARCHIVE_WARN) /* WARN: a name that is no Unicode */
 			return failed(r);
-		if (count == MAX_MEMBERS)
+		if (count == SEVENZIP_MAX_MEMBERS)
 			return error_set(r->e, -EFBIG, "%s has more than %u files, more than any appliance",
-			                 r->file->name, MAX_MEMBERS);
+			                 r->file->name, SEVENZIP_MAX_MEMBERS);
 		code = take_member(r, entry);
 		if (code < 0)
 			return code;
@@ -180,12 +179,16 @@ static int open_archive(struct reader *r)
 
 int sevenzip_unpack(const struct file *file, struct unpack *u, struct appliance *a, struct error *e)
 {
-	locale_t utf8 = warm ? warm : make_locale(), before = (locale_t)0;
-	struct reader *r = calloc(1, sizeof(*r));
-	int code;
+	locale_t utf8, before = (locale_t)0;
+	struct reader *r;
+	int code = sevenzip_check(file, e);
 
+	if (code < 0)
+		return code;
+	r = calloc(1, sizeof(*r));
 	if (!r)
 		return error_set(e, -ENOMEM, "%s: not enough memory", file->name);
+	utf8 = warm ? warm : make_locale();
 	*r = (struct reader){ .file = file, .u = u, .a = a, .e = e };
 	if (utf8)
 		before = uselocale(utf8);

@@ -6,6 +6,8 @@
 #include "vmformat/appliance.h"
 #include "vmformat/unpack.h"
 
+#define SEVENZIP_MAX_MEMBERS 8192u /* folders and links, too: as of a zip */
+
 /* Names are converted to UTF-8 by a locale, which libc reads from files: call this once before a sandbox shuts.
  * Without it they are looked for then, and when there is none, only ASCII is right in names. */
 void sevenzip_warm_locale(void);
@@ -13,5 +15,8 @@ void sevenzip_warm_locale(void);
 /* All that is a file into u, which was restarted; unpack_commit() and unpack_abandon() are the caller's. a: for
  * remarks. */
 int sevenzip_unpack(const struct file *file, struct unpack *u, struct appliance *a, struct error *e);
+
+/* Its headers alone, before: -EFBIG if unpacking takes too much memory, or there are too many files. */
+int sevenzip_check(const struct file *file, struct error *e);
 
 #endif

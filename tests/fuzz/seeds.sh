@@ -161,6 +161,9 @@ seed_zip() {
 		(cd "$work/packing" && zip -q -$level "$1/disk$level" a.img && zip -q -$level "$1/machine$level" a.vmx a.img &&
 			zip -q -$level -fz "$1/zip64$level" a.img) 2>/dev/null
 	done
+	for options in -mhc=off '-mhc=off -m0=LZMA' '-mhc=off -m0=PPMd:mem=1m' '-mhc=off -mf=BCJ2' '-mhc=off -m0=Deflate -ms=off' -mhc=on; do
+		(cd "$work/packing" && rm -f a.7z && 7z a $options a.7z a.vmx a.img && mv a.7z "$1/7z$options") >/dev/null 2>&1
+	done
 	gzip -c "$work/packing/a.img" >"$1/gz" 2>/dev/null
 	xz -c "$work/packing/a.img" >"$1/xz" 2>/dev/null
 	rm -rf "$work/packing"

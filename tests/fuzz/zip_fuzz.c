@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as a packed appliance (zip, most of all): opened, unpacked and read. Seeds: small zips of both methods. */
+/*
+ * Any bytes as a packed appliance (zip and 7z, most of all): opened, unpacked and read. Seeds: small zips of both methods,
+ * and .7z, whose headers' checksums are mended here.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -8,7 +11,10 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include <libdeflate.h>
+
 #include "vmformat/appliance.h"
+#include "vmformat/bytes.h"
 #include "vmformat/keep.h"
 
 #define KEPT 16
@@ -78,6 +84,34 @@ static void read_drives(const struct appliance *a)
 	}
 }
 
+static void mend_sevenzip(uint8_t *bytes, size_t size)
+{
+	uint64_t offset, length;
+
+	if (size < 32 || memcmp(bytes, "7z\xbc\xaf\x27\x1c", 6) != 0)
+		return;
+	offset = le64_load(bytes + 12);
+	length = le64_load(bytes + 20);
+	if (range_within(offset, length, size - 32))
+		le32_store(bytes + 28, libdeflate_crc32(0, bytes + 32 + offset, length));
+	le32_store(bytes + 8, libdeflate_crc32(0, bytes + 12, 20));
+}
+
+static int make_file(const uint8_t *data, size_t size, struct file *ret_file)
+{
+	uint8_t *bytes = malloc(size + 1);
+	int fd = memfd_create("fuzz", 0);
+	bool good;
+
+	require(bytes && fd >= 0, "a file");
+	if (size)
+		memcpy(bytes, data, size);
+	mend_sevenzip(bytes, size);
+	good = write(fd, bytes, size) == (ssize_t)size;
+	free(bytes);
+	return good ? file_from_fd(fd, "fuzz.zip", ret_file, NULL) : -EIO;
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -87,12 +121,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct appliance *a;
 	struct file source;
 	struct error e = { 0 };
-	int fd = memfd_create("fuzz", 0);
 
 	for (unsigned i = 0; i < KEPT; i++)
 		kept[i] = -1;
-	require(fd >= 0 && write(fd, data, size) == (ssize_t)size && file_from_fd(fd, "fuzz.zip", &source, NULL) == 0,
-	        "file");
+	require(make_file(data, size, &source) == 0, "file");
 	if (appliance_open(&source, &files, &a, &e) < 0) {
 		require(e.code < 0 && *e.text, "an error without words");
 		file_close(&source);

@@ -5,7 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "tests/unit/vmformat/test_disks.h"
+#include "tests/unit/vmformat/test_blocks.h"
 #include "tests/unit/vmformat/test_vdi.h"
 #include "vmformat/vdi.h"
 
@@ -15,13 +15,6 @@
 #define ZERO 0xfffffffeu
 
 /* ---- helpers ---- */
-
-static void finish(struct test_memory *m, const char *name, struct test_vdi *t)
-{
-	test_memory_resize(m, name, t->image.size);
-	test_memory_write(m, name, t->image.bytes, t->image.size);
-	test_image_free(&t->image);
-}
 
 /* Blocks 0 to 2 (adjacent), 700 (before them in the file: no), the last; 5 is zeros. */
 static void make_dynamic(struct test_vdi *t, uint32_t extra)
@@ -33,34 +26,6 @@ static void make_dynamic(struct test_vdi *t, uint32_t extra)
 	test_vdi_add(t, 2000, 13);
 	test_vdi_add(t, 700, 14);
 	test_vdi_entry(t, 5, ZERO);
-}
-
-static void check_content(struct disk *disk, uint64_t offset, size_t length, uint32_t seed, size_t skip)
-{
-	uint8_t expected[BLOCK], found[BLOCK];
-
-	test_content(expected, sizeof(expected), seed);
-	assert_int_equal(disk_read(disk, offset, found, length), 0);
-	assert_memory_equal(found, expected + skip, length);
-}
-
-static struct disk_extent map(struct disk *disk, uint64_t offset, uint64_t length)
-{
-	struct disk_extent extent;
-
-	assert_int_equal(disk_map(disk, offset, length, &extent, NULL), 0);
-	assert_in_range(extent.length, 1, length);
-	return extent;
-}
-
-static void check_faulty(struct test_vdi *t, int code, const char *words)
-{
-	struct test_memory m;
-
-	test_memory_init(&m);
-	finish(&m, "a.vdi", t);
-	check_refused(&m, "a.vdi", code, words);
-	test_memory_free(&m);
 }
 
 /* ---- where bytes are ---- */
@@ -77,7 +42,7 @@ static void vdi_blocks_are_found(void **state)
 
 		test_memory_init(&m);
 		make_dynamic(&t, extras[i]);
-		finish(&m, "a.vdi", &t);
+		finish_image(&m, "a.vdi", &t.image);
 		disk = open_disk(&m, "a.vdi");
 		assert_string_equal(disk->format->name, "vdi");
 		assert_int_equal(disk->capacity, CAPACITY);
@@ -103,7 +68,7 @@ static void vdi_runs_end_where_their_kind_ends(void **state)
 	(void)state;
 	test_memory_init(&m);
 	make_dynamic(&t, 0);
-	finish(&m, "a.vdi", &t);
+	finish_image(&m, "a.vdi", &t.image);
 	disk = open_disk(&m, "a.vdi");
 	extent = map(disk, 3 * BLOCK + 1, CAPACITY - 4 * BLOCK);
 	assert_int_equal(extent.kind, DISK_ZERO);
@@ -128,7 +93,7 @@ static void vdi_fixed_is_read_by_its_map(void **state)
 	test_vdi_init(&t, TEST_VDI_FIXED, 10 * BLOCK, BLOCK, 0, 1);
 	for (uint32_t i = 0; i < 10; i++)
 		test_vdi_add(&t, 9 - i, i); /* not the order that VirtualBox makes, but one that it reads */
-	finish(&m, "a.vdi", &t);
+	finish_image(&m, "a.vdi", &t.image);
 	disk = open_disk(&m, "a.vdi");
 	for (uint32_t i = 0; i < 10; i++)
 		check_content(disk, i * BLOCK, BLOCK, 9 - i, 0);
@@ -146,7 +111,7 @@ static void vdi_of_any_number_of_bytes_has_whole_sectors(void **state)
 	test_memory_init(&m);
 	make_dynamic(&t, 0);
 	le64_store(t.image.bytes + 368, CAPACITY - 511);
-	finish(&m, "a.vdi", &t);
+	finish_image(&m, "a.vdi", &t.image);
 	disk = open_disk(&m, "a.vdi");
 	assert_int_equal(disk->capacity, CAPACITY);
 	disk_close(disk);
@@ -164,7 +129,7 @@ static void vdi_last_block_may_be_cut_by_the_capacity(void **state)
 	test_vdi_init(&t, TEST_VDI_NORMAL, CAPACITY, BLOCK, 0, 1);
 	test_vdi_add(&t, 2000, 13);
 	t.image.size -= BLOCK - 1536;
-	finish(&m, "a.vdi", &t);
+	finish_image(&m, "a.vdi", &t.image);
 	disk = open_disk(&m, "a.vdi");
 	check_content(disk, 2000 * BLOCK, 1536, 13, 0);
 	disk_close(disk);
@@ -185,7 +150,7 @@ static void vdi_opens_without_reading_its_map(void **state)
 	le32_store(t.image.bytes + 376, 1u << 20);
 	le32_store(t.image.bytes + 384, 2u << 20);
 	le32_store(t.image.bytes + 344, 16u << 20);
-	finish(&m, "a.vdi", &t);
+	finish_image(&m, "a.vdi", &t.image);
 	test_memory_resize(&m, "a.vdi", 16u << 20); /* the map is a hole: all blocks are said to be at 0 */
 	disk = open_disk(&m, "a.vdi");
 	assert_int_equal(disk->capacity, 2ull << 40);
@@ -238,7 +203,7 @@ static void vdi_with_a_wrong_header_is_refused(void **state)
 			le64_store(t.image.bytes + cases[i].place, cases[i].value);
 		else
 			le32_store(t.image.bytes + cases[i].place, (uint32_t)cases[i].value);
-		check_faulty(&t, cases[i].code, cases[i].words);
+		check_faulty_image("a.vdi", &t.image, cases[i].code, cases[i].words);
 	}
 }
 
@@ -273,7 +238,7 @@ static void vdi_block_behind_the_end_is_an_error_there_alone(void **state)
 		test_memory_init(&m);
 		make_dynamic(&t, 0);
 		test_vdi_entry(&t, 7, entries[i]);
-		finish(&m, "a.vdi", &t);
+		finish_image(&m, "a.vdi", &t.image);
 		disk = open_disk(&m, "a.vdi");
 		assert_int_equal(disk_read(disk, 7 * BLOCK, &byte, 1), -ENODATA);
 		check_content(disk, 700 * BLOCK, BLOCK, 14, 0);
@@ -294,7 +259,7 @@ static void vdi_run_that_leaves_the_file_ends_there(void **state)
 	make_dynamic(&t, 0);
 	for (uint32_t i = 0; i < 4; i++)
 		test_vdi_entry(&t, 100 + i, 3 + i); /* 5 and 6 are not there */
-	finish(&m, "a.vdi", &t);
+	finish_image(&m, "a.vdi", &t.image);
 	disk = open_disk(&m, "a.vdi");
 	assert_int_equal(map(disk, 100 * BLOCK, 4 * BLOCK).length, 2 * BLOCK);
 	disk_close(disk);
@@ -311,7 +276,7 @@ static void vdi_blocks_at_one_place_show_the_same(void **state)
 	test_memory_init(&m);
 	make_dynamic(&t, 0);
 	test_vdi_entry(&t, 800, 4);
-	finish(&m, "a.vdi", &t);
+	finish_image(&m, "a.vdi", &t.image);
 	disk = open_disk(&m, "a.vdi");
 	check_content(disk, 700 * BLOCK, BLOCK, 14, 0);
 	check_content(disk, 800 * BLOCK, BLOCK, 14, 0);
@@ -354,9 +319,9 @@ static void vdi_parent_is_found_by_its_uuid(void **state)
 
 			test_memory_init(&m);
 			make_dynamic(&t, 0);
-			finish(&m, names[i], &t);
+			finish_image(&m, names[i], &t.image);
 			make_child(&t, type, 2, 1);
-			finish(&m, "child.vdi", &t);
+			finish_image(&m, "child.vdi", &t.image);
 			disk = open_disk(&m, "child.vdi");
 			check_child(disk);
 			disk_close(disk);
@@ -372,7 +337,7 @@ static void vdi_without_its_parent_tells_what_to_do(void **state)
 	(void)state;
 	test_memory_init(&m);
 	make_child(&t, TEST_VDI_DIFFERENCING, 2, 1);
-	finish(&m, "child.vdi", &t);
+	finish_image(&m, "child.vdi", &t.image);
 	check_refused(&m, "child.vdi", -ENOENT,
 	              "child.vdi holds only changes to {" UUID_OF_ONES "}.vdi, which is missing");
 	check_refused(&m, "child.vdi", -ENOENT, "VBoxManage showmediuminfo tells which of your disks has it");
@@ -388,9 +353,9 @@ static void vdi_over_another_disk_of_that_name_is_refused(void **state)
 	test_memory_init(&m);
 	make_dynamic(&t, 0);
 	memset(t.image.bytes + 392, 7, 16);
-	finish(&m, "{" UUID_OF_ONES "}.vdi", &t);
+	finish_image(&m, "{" UUID_OF_ONES "}.vdi", &t.image);
 	make_child(&t, TEST_VDI_DIFFERENCING, 2, 1);
-	finish(&m, "child.vdi", &t);
+	finish_image(&m, "child.vdi", &t.image);
 	check_refused(&m, "child.vdi", -EINVAL,
 	              "child.vdi holds changes to another disk than {" UUID_OF_ONES
 	              "}.vdi, which has the UUID 07070707-0707-0707-0707-070707070707");
@@ -406,9 +371,9 @@ static void vdi_over_a_disk_that_was_written_to_since_is_refused(void **state)
 	test_memory_init(&m);
 	make_dynamic(&t, 0);
 	memset(t.image.bytes + 408, 7, 16);
-	finish(&m, "{" UUID_OF_ONES "}.vdi", &t);
+	finish_image(&m, "{" UUID_OF_ONES "}.vdi", &t.image);
 	make_child(&t, TEST_VDI_DIFFERENCING, 2, 1);
-	finish(&m, "child.vdi", &t);
+	finish_image(&m, "child.vdi", &t.image);
 	check_refused(&m, "child.vdi", -EINVAL, "which was written to since; together they would show a damaged disk");
 	test_memory_free(&m);
 }
@@ -419,7 +384,8 @@ static void vdi_that_does_not_know_its_parent_is_refused(void **state)
 
 	(void)state;
 	make_child(&t, TEST_VDI_DIFFERENCING, 2, 0);
-	check_faulty(&t, -EINVAL, "a.vdi holds only changes to another disk, but does not say to which");
+	check_faulty_image("a.vdi", &t.image, -EINVAL,
+	                   "a.vdi holds only changes to another disk, but does not say to which");
 }
 
 static void vdi_that_leads_back_to_itself_is_refused(void **state)
@@ -430,7 +396,7 @@ static void vdi_that_leads_back_to_itself_is_refused(void **state)
 	(void)state;
 	test_memory_init(&m);
 	make_child(&t, TEST_VDI_DIFFERENCING, 1, 1);
-	finish(&m, "{" UUID_OF_ONES "}.vdi", &t);
+	finish_image(&m, "{" UUID_OF_ONES "}.vdi", &t.image);
 	check_refused(&m, "{" UUID_OF_ONES "}.vdi", -ELOOP, "leads back to itself");
 	test_memory_free(&m);
 }

@@ -5,7 +5,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "tests/unit/vmformat/test_disks.h"
+#include "tests/unit/vmformat/test_blocks.h"
 #include "tests/unit/vmformat/test_vhd.h"
 #include "vmformat/vhd.h"
 
@@ -15,19 +15,12 @@
 
 /* ---- helpers ---- */
 
-static void put(struct test_memory *m, const char *name, struct test_vhd *t)
-{
-	test_memory_resize(m, name, t->image.size);
-	test_memory_write(m, name, t->image.bytes, t->image.size);
-}
-
 /* Seals, ends with the footer, writes and frees. */
 static void finish(struct test_memory *m, const char *name, struct test_vhd *t)
 {
 	test_vhd_seal(t);
 	test_vhd_finish(t);
-	put(m, name, t);
-	test_image_free(&t->image);
+	finish_image(m, name, &t->image);
 }
 
 /* A dynamic disk with blocks 0, 1, 500 and the last. */
@@ -40,33 +33,11 @@ static void make_dynamic(struct test_vhd *t)
 	test_vhd_add(t, 1, 0x00f1, 13);
 }
 
-static void check_content(struct disk *disk, uint64_t offset, size_t length, uint32_t seed, size_t skip)
-{
-	uint8_t expected[BLOCK], found[BLOCK];
-
-	test_content(expected, sizeof(expected), seed);
-	assert_int_equal(disk_read(disk, offset, found, length), 0);
-	assert_memory_equal(found, expected + skip, length);
-}
-
-static struct disk_extent map(struct disk *disk, uint64_t offset, uint64_t length)
-{
-	struct disk_extent extent;
-
-	assert_int_equal(disk_map(disk, offset, length, &extent, NULL), 0);
-	assert_in_range(extent.length, 1, length);
-	return extent;
-}
-
-/* One image in memory, made by `make` and then changed; what is said of it. */
 static void check_faulty(struct test_vhd *t, int code, const char *words)
 {
-	struct test_memory m;
-
-	test_memory_init(&m);
-	finish(&m, "a.vhd", t);
-	check_refused(&m, "a.vhd", code, words);
-	test_memory_free(&m);
+	test_vhd_seal(t);
+	test_vhd_finish(t);
+	check_faulty_image("a.vhd", &t->image, code, words);
 }
 
 /* ---- fixed ---- */
@@ -108,7 +79,7 @@ static void vhd_of_old_virtual_pc_has_a_footer_of_511_bytes(void **state)
 	make_fixed(&t, 4 * BLOCK);
 	test_vhd_finish(&t);
 	t.image.size--;
-	put(&m, "a.vhd", &t);
+	put_image(&m, "a.vhd", &t.image);
 	disk = open_disk(&m, "a.vhd");
 	assert_int_equal(disk->capacity, 4 * BLOCK);
 	check_content(disk, 0, BLOCK, 1, 0);
@@ -172,7 +143,7 @@ static void vhd_fixed_that_was_cut_is_told_by_its_name(void **state)
 	make_fixed(&t, 4 * BLOCK);
 	test_vhd_finish(&t);
 	t.image.size -= BLOCK;
-	put(&m, "a.VHD", &t);
+	put_image(&m, "a.VHD", &t.image);
 	check_refused(&m, "a.VHD", -ENODATA,
 	              "a.VHD ends too early, after 25.1 KB; the download was probably interrupted");
 	test_image_free(&t.image);
@@ -199,11 +170,11 @@ static void vhd_fixed_with_a_damaged_footer_is_refused(void **state)
 	make_fixed(&t, BLOCK);
 	test_vhd_finish(&t);
 	t.image.bytes[t.image.size - 1] ^= 1;
-	put(&m, "a.img", &t);
+	put_image(&m, "a.img", &t.image);
 	check_refused(&m, "a.img", -EINVAL, "a.img: the checksum of its footer is wrong. The file is damaged");
 	/* A copy at the beginning is only a guest's: a fixed disk has none. */
 	memcpy(t.image.bytes, t.footer, 512);
-	put(&m, "b.img", &t);
+	put_image(&m, "b.img", &t.image);
 	check_refused(&m, "b.img", -EINVAL, "b.img: the checksum of its footer is wrong");
 	test_image_free(&t.image);
 	test_memory_free(&m);
@@ -375,11 +346,11 @@ static void vhd_with_a_damaged_footer_goes_by_its_copy(void **state)
 	make_dynamic(&t);
 	test_vhd_finish(&t);
 	t.image.bytes[t.image.size - 400] ^= 1;
-	put(&m, "a.vhd", &t);
+	put_image(&m, "a.vhd", &t.image);
 	/* Not there at all, but all blocks are; an entry that leads nowhere was not cut off. */
 	t.image.size -= 512;
 	be32_store(t.image.bytes + TEST_VHD_BAT + 7 * 4, UINT32_MAX - 1);
-	put(&m, "b.vhd", &t);
+	put_image(&m, "b.vhd", &t.image);
 	for (unsigned i = 0; i < 2; i++) {
 		disk = open_disk(&m, i ? "b.vhd" : "a.vhd");
 		check_content(disk, 500 * BLOCK, BLOCK, 11, 0);
@@ -400,7 +371,7 @@ static void vhd_with_two_damaged_footers_is_refused(void **state)
 	test_vhd_finish(&t);
 	t.image.bytes[t.image.size - 400] ^= 1;
 	t.image.bytes[100] ^= 1;
-	put(&m, "a.vhd", &t);
+	put_image(&m, "a.vhd", &t.image);
 	check_refused(&m, "a.vhd", -EINVAL, "a.vhd: the checksum of its footer is wrong, and of its copy.");
 	test_image_free(&t.image);
 	test_memory_free(&m);
@@ -416,7 +387,7 @@ static void vhd_whose_copy_alone_is_damaged_is_played(void **state)
 	make_dynamic(&t);
 	test_vhd_finish(&t);
 	memset(t.image.bytes, 0, 512);
-	put(&m, "a.vhd", &t);
+	put_image(&m, "a.vhd", &t.image);
 	disk_close(open_disk(&m, "a.vhd"));
 	test_image_free(&t.image);
 	test_memory_free(&m);
@@ -492,7 +463,7 @@ static void vhd_with_a_damaged_second_header_is_refused(void **state)
 	make_dynamic(&t);
 	t.image.bytes[TEST_VHD_HEADER + 1000] ^= 1;
 	test_vhd_finish(&t);
-	put(&m, "a.vhd", &t);
+	put_image(&m, "a.vhd", &t.image);
 	check_refused(&m, "a.vhd", -EINVAL, "a.vhd: its second header (\"cxsparse\") is damaged");
 	test_image_free(&t.image);
 	test_memory_free(&m);
@@ -570,7 +541,7 @@ static void vhd_opens_without_reading_its_table(void **state)
 	be32_store(t.image.bytes + TEST_VHD_HEADER + 32, 2u << 20);
 	be64_store(t.image.bytes + TEST_VHD_HEADER + 16, 1u << 20);
 	test_vhd_seal(&t);
-	put(&m, "a.vhd", &t);
+	put_image(&m, "a.vhd", &t.image);
 	test_memory_resize(&m, "a.vhd", 16u << 20); /* the BAT is a hole: all blocks are said to be at 0 */
 	assert_int_equal(pwrite(test_memory_fd(&m, "a.vhd"), t.footer, 512, (16 << 20) - 512), 512);
 	disk = open_disk(&m, "a.vhd");

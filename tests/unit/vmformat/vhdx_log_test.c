@@ -9,7 +9,7 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "tests/unit/vmformat/test_disks.h"
+#include "tests/unit/vmformat/test_blocks.h"
 #include "tests/unit/vmformat/test_judge.h"
 #include "tests/unit/vmformat/test_vhdx.h"
 
@@ -19,12 +19,6 @@
 #define LAST_PAGE (TEST_VHDX_MIB - 4096)
 
 /* ---- helpers ---- */
-
-static void put(struct test_memory *m, const char *name, const struct test_vhdx *t)
-{
-	test_memory_resize(m, name, t->image.size);
-	test_memory_write(m, name, t->image.bytes, t->image.size);
-}
 
 /* Blocks 0 and 1 are linked; the place of `spare` is in the file, but only the log links it. */
 static size_t make_unclosed(struct test_vhdx *t)
@@ -58,16 +52,6 @@ static const uint8_t *page_of(uint32_t seed)
 	return page;
 }
 
-static void check_content(struct disk *disk, uint64_t offset, size_t length, uint32_t seed, size_t skip)
-{
-	static uint8_t expected[BLOCK], found[BLOCK];
-
-	test_content(expected, sizeof(expected), seed);
-	memset(found, 0, sizeof(found));
-	assert_int_equal(disk_read(disk, offset, found, length), 0);
-	assert_memory_equal(found, expected + skip, length);
-}
-
 /* Opens, and holds all that is read against what the judge makes of a copy that it repairs. */
 static struct disk *open_judged(struct test_memory *m, struct test_vhdx *t)
 {
@@ -76,7 +60,7 @@ static struct disk *open_judged(struct test_memory *m, struct test_vhdx *t)
 	struct test_dir dir;
 	struct file raw;
 
-	put(m, "a.vhdx", t);
+	put_image(m, "a.vhdx", &t->image);
 	disk = open_disk(m, "a.vhdx");
 	test_dir_init(&dir);
 	if (run_in(&dir, (const char *const[]){ "qemu-img", "--version", NULL }) != 127) {
@@ -94,17 +78,6 @@ static struct disk *open_judged(struct test_memory *m, struct test_vhdx *t)
 	}
 	test_dir_free(&dir);
 	return disk;
-}
-
-static void check_faulty(struct test_vhdx *t, int code, const char *words)
-{
-	struct test_memory m;
-
-	test_memory_init(&m);
-	put(&m, "a.vhdx", t);
-	check_refused(&m, "a.vhdx", code, words);
-	test_image_free(&t->image);
-	test_memory_free(&m);
 }
 
 #define DAMAGED "a.vhdx was not closed by its writer, and its log of changes is damaged"
@@ -149,7 +122,7 @@ static void vhdx_log_is_not_looked_at_when_it_is_not_in_use(void **state)
 	test_vhdx_log(&t, 0, ID, 5, 0,
 	              &(struct test_vhdx_change){ .offset = TEST_VHDX_BAT, .page = changed_bat(&t, 2, spare) }, 1);
 	test_vhdx_use_log(&t, 0);
-	put(&m, "a.vhdx", &t);
+	put_image(&m, "a.vhdx", &t.image);
 	disk = open_disk(&m, "a.vhdx");
 	check_zeros(disk, 2 * BLOCK, BLOCK);
 	assert_int_equal(disk->unit_limit, 0);
@@ -214,7 +187,7 @@ static void vhdx_log_page_at_the_end_of_the_disk_is_cut_by_the_capacity(void **s
 	le64_store(test_vhdx_content(&t, 1), BLOCK + 4096 + 512);
 	test_vhdx_log(&t, 0, ID, 5, 0,
 	              &(struct test_vhdx_change){ .offset = TEST_VHDX_BLOCKS + BLOCK + 4096, .page = page_of(70) }, 1);
-	put(&m, "a.vhdx", &t);
+	put_image(&m, "a.vhdx", &t.image);
 	disk = open_disk(&m, "a.vhdx");
 	assert_int_equal(disk_map(disk, BLOCK + 4096, 512, &extent, NULL), 0);
 	assert_int_equal(extent.unit_length, 512);
@@ -325,7 +298,7 @@ static void vhdx_log_active_sequence_is_found(void **state)
 	assert_int_equal(at, 0); /* the next one begins the ring again */
 	test_vhdx_log(&t, at, ID, 101, tail,
 	              &(struct test_vhdx_change){ .offset = block + 3 * 4096, .page = page_of(64) }, 1);
-	put(&m, "a.vhdx", &t);
+	put_image(&m, "a.vhdx", &t.image);
 	disk = open_disk(&m, "a.vhdx");
 	check_content(disk, 0, 2 * 4096, 10, 0);
 	check_content(disk, 2 * 4096, 4096, 63, 0);
@@ -350,7 +323,7 @@ static void check_over_the_end(uint32_t count, bool judged)
 		changes[i] =
 			(struct test_vhdx_change){ .offset = TEST_VHDX_BLOCKS + (count - 1 - i) * 4096, .page = page };
 	test_vhdx_log(&t, LAST_PAGE, ID, 5, LAST_PAGE, changes, count);
-	put(&m, "a.vhdx", &t);
+	put_image(&m, "a.vhdx", &t.image);
 	disk = judged ? open_judged(&m, &t) : open_disk(&m, "a.vhdx");
 	for (uint32_t i = 0; i < count; i++)
 		check_content(disk, i * 4096, 4096, 70, 0);
@@ -384,7 +357,7 @@ static void vhdx_log_lengthens_the_file_by_zeros(void **state)
 	              &(struct test_vhdx_change){ .offset = TEST_VHDX_BAT, .page = changed_bat(&t, 3, end) }, 1);
 	le64_store(t.image.bytes + TEST_VHDX_LOG + 56, end + BLOCK);
 	test_vhdx_log_sum(&t, 0);
-	put(&m, "a.vhdx", &t);
+	put_image(&m, "a.vhdx", &t.image);
 	disk = open_disk(&m, "a.vhdx");
 	check_zeros(disk, 3 * BLOCK, BLOCK);
 	assert_int_equal(disk_map(disk, 3 * BLOCK, BLOCK, &extent, NULL), 0);
@@ -447,7 +420,7 @@ static void vhdx_log_with_a_wrong_field_is_refused(void **state)
 		if (cases[i].place != E + 8 || cases[i].value == 4096)
 			test_vhdx_log_sum(&t, 0);
 		assert_true(length == 8192);
-		check_faulty(&t, cases[i].code, cases[i].words);
+		check_faulty_image("a.vhdx", &t.image, cases[i].code, cases[i].words);
 	}
 }
 
@@ -461,7 +434,7 @@ static void vhdx_log_with_a_wrong_sum_is_refused(void **state)
 	test_vhdx_log(&t, 0, ID, 5, 0,
 	              &(struct test_vhdx_change){ .offset = TEST_VHDX_BAT, .page = changed_bat(&t, 2, spare) }, 1);
 	t.image.bytes[TEST_VHDX_LOG + 5000] ^= 1;
-	check_faulty(&t, -EINVAL, DAMAGED);
+	check_faulty_image("a.vhdx", &t.image, -EINVAL, DAMAGED);
 }
 
 static void vhdx_log_that_is_empty_but_in_use_is_refused(void **state)
@@ -470,7 +443,7 @@ static void vhdx_log_that_is_empty_but_in_use_is_refused(void **state)
 
 	(void)state;
 	make_unclosed(&t);
-	check_faulty(&t, -EINVAL, DAMAGED);
+	check_faulty_image("a.vhdx", &t.image, -EINVAL, DAMAGED);
 }
 
 /* The writer was interrupted in its last entry: the ones before are whole, and count. */
@@ -514,7 +487,7 @@ static void vhdx_log_of_zeros_over_all_the_file_costs_nothing(void **state)
 			.length = (1ull << 50) + i * 4096ull,
 		};
 	test_vhdx_log(&t, 0, ID, 5, 0, changes, ARRAY_SIZE(changes));
-	put(&m, "a.vhdx", &t);
+	put_image(&m, "a.vhdx", &t.image);
 	disk = open_disk(&m, "a.vhdx");
 	check_zeros(disk, 0, 2 * BLOCK);
 	disk_close(disk);
@@ -545,7 +518,7 @@ static void vhdx_log_of_entries_that_overlap_is_given_up(void **state)
 	at = test_image_append(&t.image, log_size);
 	memcpy(t.image.bytes + at, log.bytes, log_size);
 	test_image_free(&log);
-	check_faulty(&t, -EINVAL, "its log of changes is larger than any known program makes it");
+	check_faulty_image("a.vhdx", &t.image, -EINVAL, "its log of changes is larger than any known program makes it");
 }
 
 static void vhdx_log_of_too_many_changes_is_given_up(void **state)
@@ -558,7 +531,7 @@ static void vhdx_log_of_too_many_changes_is_given_up(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++)
 		changes[i] = (struct test_vhdx_change){ .offset = i * 8192, .length = 4096 };
 	test_vhdx_log(&t, 0, ID, 5, 0, changes, ARRAY_SIZE(changes));
-	check_faulty(&t, -EINVAL, "its log of changes is larger than any known program makes it");
+	check_faulty_image("a.vhdx", &t.image, -EINVAL, "its log of changes is larger than any known program makes it");
 }
 
 int main(void)

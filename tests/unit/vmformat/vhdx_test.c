@@ -5,25 +5,13 @@
 #include <setjmp.h>
 #include <cmocka.h>
 
-#include "tests/unit/vmformat/test_disks.h"
+#include "tests/unit/vmformat/test_blocks.h"
 #include "tests/unit/vmformat/test_vhdx.h"
 
 #define BLOCK TEST_VHDX_MIB
 #define CAPACITY (5000ull * BLOCK + 1536) /* two chunks */
 
 /* ---- helpers ---- */
-
-static void put(struct test_memory *m, const char *name, const struct test_vhdx *t)
-{
-	test_memory_resize(m, name, t->image.size);
-	test_memory_write(m, name, t->image.bytes, t->image.size);
-}
-
-static void finish(struct test_memory *m, const char *name, struct test_vhdx *t)
-{
-	put(m, name, t);
-	test_image_free(&t->image);
-}
 
 /* Blocks 0 and 1 (adjacent), 4097 (in the second chunk), the last. */
 static void make_dynamic(struct test_vhdx *t)
@@ -33,35 +21,6 @@ static void make_dynamic(struct test_vhdx *t)
 	test_vhdx_add(t, 1, TEST_VHDX_PRESENT, 11);
 	test_vhdx_add(t, 5000, TEST_VHDX_PRESENT, 12);
 	test_vhdx_add(t, 4097, TEST_VHDX_PRESENT, 13);
-}
-
-static void check_content(struct disk *disk, uint64_t offset, size_t length, uint32_t seed, size_t skip)
-{
-	static uint8_t expected[BLOCK], found[BLOCK];
-
-	test_content(expected, sizeof(expected), seed);
-	memset(found, 0, sizeof(found));
-	assert_int_equal(disk_read(disk, offset, found, length), 0);
-	assert_memory_equal(found, expected + skip, length);
-}
-
-static struct disk_extent map(struct disk *disk, uint64_t offset, uint64_t length)
-{
-	struct disk_extent extent;
-
-	assert_int_equal(disk_map(disk, offset, length, &extent, NULL), 0);
-	assert_in_range(extent.length, 1, length);
-	return extent;
-}
-
-static void check_faulty(struct test_vhdx *t, int code, const char *words)
-{
-	struct test_memory m;
-
-	test_memory_init(&m);
-	finish(&m, "a.vhdx", t);
-	check_refused(&m, "a.vhdx", code, words);
-	test_memory_free(&m);
 }
 
 /* ---- where bytes are ---- */
@@ -85,7 +44,7 @@ static void vhdx_blocks_are_found(void **state)
 	(void)state;
 	test_memory_init(&m);
 	make_dynamic(&t);
-	finish(&m, "a.vhdx", &t);
+	finish_image(&m, "a.vhdx", &t.image);
 	disk = open_disk(&m, "a.vhdx");
 	assert_string_equal(disk->format->name, "vhdx");
 	assert_int_equal(disk->capacity, CAPACITY);
@@ -114,7 +73,7 @@ static void vhdx_block_states_that_hold_nothing_are_zeros(void **state)
 	make_dynamic(&t);
 	for (unsigned i = 0; i < ARRAY_SIZE(states); i++)
 		le64_store(test_vhdx_entry(&t, 100 + i), (7ull << 20) | states[i]); /* their place means nothing */
-	finish(&m, "a.vhdx", &t);
+	finish_image(&m, "a.vhdx", &t.image);
 	disk = open_disk(&m, "a.vhdx");
 	check_zeros(disk, 99ull * BLOCK, 7 * BLOCK);
 	assert_int_equal(map(disk, 99ull * BLOCK, 7 * BLOCK).length, 7 * BLOCK);
@@ -144,7 +103,7 @@ static void vhdx_newer_sound_header_counts(void **state)
 			t.image.bytes[TEST_VHDX_HEADER_1 + 3000] ^= 1;
 		if (!cases[i].second)
 			t.image.bytes[TEST_VHDX_HEADER_2 + 3000] ^= 1;
-		finish(&m, "a.vhdx", &t);
+		finish_image(&m, "a.vhdx", &t.image);
 		disk_close(open_disk(&m, "a.vhdx"));
 		test_memory_free(&m);
 	}
@@ -159,10 +118,10 @@ static void vhdx_second_region_table_is_a_spare(void **state)
 	test_memory_init(&m);
 	make_dynamic(&t);
 	t.image.bytes[TEST_VHDX_REGIONS_1 + 60000] ^= 1;
-	put(&m, "a.vhdx", &t);
+	put_image(&m, "a.vhdx", &t.image);
 	disk_close(open_disk(&m, "a.vhdx"));
 	t.image.bytes[TEST_VHDX_REGIONS_2 + 60000] ^= 1;
-	put(&m, "a.vhdx", &t);
+	put_image(&m, "a.vhdx", &t.image);
 	check_refused(&m, "a.vhdx", -EINVAL, "a.vhdx: both copies of its region table are damaged");
 	test_image_free(&t.image);
 	test_memory_free(&m);
@@ -185,7 +144,7 @@ static void vhdx_with_unknown_parts_is_played_only_if_they_are_not_required(void
 			else
 				test_vhdx_region(t.image.bytes + TEST_VHDX_REGIONS_1, guid, 1, 1, required);
 			test_vhdx_seal(&t);
-			finish(&m, "a.vhdx", &t);
+			finish_image(&m, "a.vhdx", &t.image);
 			if (required)
 				check_refused(&m, "a.vhdx", -ENOTSUP,
 				              metadata ? "does not know (metadata 12345678-9abc-def0-1234-56789abcdef0)"
@@ -207,7 +166,7 @@ static void vhdx_metadata_of_users_is_not_ours(void **state)
 	make_dynamic(&t);
 	/* The GUID of the disk's size, but a user's. */
 	test_vhdx_item(&t, "2fa54224-cd1b-4876-b211-5dbed83bf4b8", TEST_VHDX_ITEMS - TEST_VHDX_METADATA, 8, 1);
-	finish(&m, "a.vhdx", &t);
+	finish_image(&m, "a.vhdx", &t.image);
 	disk = open_disk(&m, "a.vhdx");
 	assert_int_equal(disk->capacity, CAPACITY);
 	disk_close(disk);
@@ -240,7 +199,7 @@ static void vhdx_opens_without_reading_its_table(void **state)
 	test_vhdx_init(&t, 64ull << 40, false, 1);
 	le32_store(t.image.bytes + TEST_VHDX_REGIONS_1 + 16 + 24, 1024u << 20);
 	test_vhdx_seal(&t);
-	finish(&m, "a.vhdx", &t);
+	finish_image(&m, "a.vhdx", &t.image);
 	test_memory_resize(&m, "a.vhdx", 2048ull << 20);
 	before = bytes_read_so_far();
 	disk = open_disk(&m, "a.vhdx");
@@ -312,11 +271,11 @@ static void vhdx_with_a_wrong_field_is_refused(void **state)
 		memcpy(t.image.bytes + cases[i].place, value, cases[i].size);
 		test_vhdx_seal(&t);
 		if (cases[i].code) {
-			check_faulty(&t, cases[i].code, cases[i].words);
+			check_faulty_image("a.vhdx", &t.image, cases[i].code, cases[i].words);
 			continue;
 		}
 		test_memory_init(&m);
-		finish(&m, "a.vhdx", &t);
+		finish_image(&m, "a.vhdx", &t.image);
 		disk_close(open_disk(&m, "a.vhdx"));
 		test_memory_free(&m);
 	}
@@ -331,7 +290,7 @@ static void vhdx_with_a_region_twice_is_refused(void **state)
 	test_vhdx_region(t.image.bytes + TEST_VHDX_REGIONS_1, "2dc27766-f623-4200-9d64-115e9bfd4a08", 5u << 20,
 	                 1u << 20, 1);
 	test_vhdx_seal(&t);
-	check_faulty(&t, -EINVAL, "the place of a second region of a kind is 5242880");
+	check_faulty_image("a.vhdx", &t.image, -EINVAL, "the place of a second region of a kind is 5242880");
 }
 
 static void vhdx_with_two_damaged_headers_is_refused(void **state)
@@ -342,7 +301,7 @@ static void vhdx_with_two_damaged_headers_is_refused(void **state)
 	make_dynamic(&t);
 	t.image.bytes[TEST_VHDX_HEADER_1] ^= 1;
 	t.image.bytes[TEST_VHDX_HEADER_2 + 4095] ^= 1;
-	check_faulty(&t, -EINVAL, "a.vhdx: both of its headers are damaged");
+	check_faulty_image("a.vhdx", &t.image, -EINVAL, "a.vhdx: both of its headers are damaged");
 }
 
 static void vhdx_that_was_cut_is_refused_wherever(void **state)
@@ -384,7 +343,7 @@ static void vhdx_block_in_a_wrong_place_is_an_error_there_alone(void **state)
 		test_memory_init(&m);
 		make_dynamic(&t);
 		le64_store(test_vhdx_entry(&t, 70), cases[i].entry);
-		finish(&m, "a.vhdx", &t);
+		finish_image(&m, "a.vhdx", &t.image);
 		disk = open_disk(&m, "a.vhdx");
 		assert_int_equal(disk_read(disk, 70ull * BLOCK, &byte, 1), cases[i].code);
 		check_content(disk, 4097ull * BLOCK, BLOCK, 13, 0);
@@ -404,12 +363,12 @@ static void vhdx_block_behind_the_end_is_a_cut_file(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(blocks); i++) {
 		make_dynamic(&t);
 		le64_store(test_vhdx_entry(&t, blocks[i]), 1000ull << 20 | 6);
-		check_faulty(&t, -ENODATA, "a.vhdx ends after 8.4 MB of 1.0 GB");
+		check_faulty_image("a.vhdx", &t.image, -ENODATA, "a.vhdx ends after 8.4 MB of 1.0 GB");
 	}
 	test_memory_init(&m);
 	make_dynamic(&t);
 	le64_store(test_vhdx_entry(&t, TEST_VHDX_CHUNK - 1) + 8, 1000ull << 20 | 6);
-	finish(&m, "a.vhdx", &t);
+	finish_image(&m, "a.vhdx", &t.image);
 	disk_close(open_disk(&m, "a.vhdx"));
 	test_memory_free(&m);
 }
@@ -428,7 +387,7 @@ static void vhdx_run_of_blocks_ends_before_a_wrong_one(void **state)
 	le32_store(t.image.bytes + TEST_VHDX_REGIONS_1 + 16 + 16, 5u << 20);
 	memcpy(t.image.bytes + (5u << 20), t.image.bytes + TEST_VHDX_BAT, BLOCK);
 	test_vhdx_seal(&t);
-	finish(&m, "a.vhdx", &t);
+	finish_image(&m, "a.vhdx", &t.image);
 	disk = open_disk(&m, "a.vhdx");
 	assert_int_equal(map(disk, 0, 2 * BLOCK).length, BLOCK);
 	assert_int_equal(disk_read(disk, BLOCK, &byte, 1), -EIO);
@@ -479,7 +438,7 @@ static void make_base(struct test_memory *m)
 	struct test_vhdx t;
 
 	make_dynamic(&t);
-	finish(m, "base.vhdx", &t);
+	finish_image(m, "base.vhdx", &t.image);
 }
 
 static void vhdx_parent_is_found_by_each_kind_of_name(void **state)
@@ -504,7 +463,7 @@ static void vhdx_parent_is_found_by_each_kind_of_name(void **state)
 		make_base(&m);
 		make_child(&t, GUID_OF_ONES);
 		test_vhdx_locator(&t, cases[i].key, cases[i].value);
-		finish(&m, "child.vhdx", &t);
+		finish_image(&m, "child.vhdx", &t.image);
 		disk = open_disk(&m, "child.vhdx");
 		check_child(disk);
 		disk_close(disk);
@@ -523,7 +482,7 @@ static void vhdx_parent_in_a_merge_is_told_by_the_second_linkage(void **state)
 	make_child(&t, GUID_OF_NINES);
 	test_vhdx_locator(&t, "parent_linkage2", GUID_OF_ONES);
 	test_vhdx_locator(&t, "relative_path", "base.vhdx");
-	finish(&m, "child.vhdx", &t);
+	finish_image(&m, "child.vhdx", &t.image);
 	disk_close(open_disk(&m, "child.vhdx"));
 	test_memory_free(&m);
 }
@@ -538,7 +497,7 @@ static void vhdx_over_another_state_of_its_parent_is_refused(void **state)
 	make_base(&m);
 	make_child(&t, GUID_OF_NINES);
 	test_vhdx_locator(&t, "relative_path", "base.vhdx");
-	finish(&m, "child.vhdx", &t);
+	finish_image(&m, "child.vhdx", &t.image);
 	check_refused(
 		&m, "child.vhdx", -EINVAL,
 		"child.vhdx holds changes to another state of base.vhdx: it needs the one with the id " GUID_OF_NINES
@@ -555,7 +514,7 @@ static void vhdx_without_its_parent_is_refused(void **state)
 	test_memory_init(&m);
 	make_child(&t, GUID_OF_ONES);
 	test_vhdx_locator(&t, "relative_path", ".\\base.vhdx");
-	finish(&m, "child.vhdx", &t);
+	finish_image(&m, "child.vhdx", &t.image);
 	check_refused(&m, "child.vhdx", -ENOENT, "child.vhdx holds only changes to base.vhdx, which is missing");
 	test_memory_free(&m);
 }
@@ -569,7 +528,7 @@ static void vhdx_that_leads_back_to_itself_is_refused(void **state)
 	test_memory_init(&m);
 	make_child(&t, "{02020202-0202-0202-0202-020202020202}");
 	test_vhdx_locator(&t, "relative_path", "child.vhdx");
-	finish(&m, "child.vhdx", &t);
+	finish_image(&m, "child.vhdx", &t.image);
 	check_refused(&m, "child.vhdx", -ELOOP, "leads back to itself");
 	test_memory_free(&m);
 }
@@ -602,7 +561,7 @@ static void vhdx_with_a_faulty_locator_is_refused(void **state)
 		test_vhdx_locator(&t, "relative_path", "base.vhdx");
 		le64_store(value, cases[i].value);
 		memcpy(t.image.bytes + cases[i].place, value, cases[i].size);
-		check_faulty(&t, cases[i].code, cases[i].words);
+		check_faulty_image("a.vhdx", &t.image, cases[i].code, cases[i].words);
 	}
 }
 
@@ -622,7 +581,7 @@ static void vhdx_bitmap_that_is_not_there_is_an_error_there_alone(void **state)
 		make_child(&t, GUID_OF_ONES);
 		test_vhdx_locator(&t, "relative_path", "base.vhdx");
 		le64_store(test_vhdx_entry(&t, 4095) + 8, entries[i]);
-		finish(&m, "child.vhdx", &t);
+		finish_image(&m, "child.vhdx", &t.image);
 		disk = open_disk(&m, "child.vhdx");
 		assert_int_equal(disk_read(disk, 0, &byte, 1), -EIO);
 		check_content(disk, 4097ull * BLOCK, BLOCK, 21, 0);

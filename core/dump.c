@@ -53,11 +53,6 @@ static struct output look_at_output(int fd)
 	return o;
 }
 
-static bool is_zero(const uint8_t *data, size_t length)
-{
-	return data[0] == 0 && !memcmp(data, data + 1, length - 1);
-}
-
 static int write_chunk(const struct output *o, const uint8_t *data, size_t length, uint64_t offset)
 {
 	int err = 0;
@@ -67,7 +62,7 @@ static int write_chunk(const struct output *o, const uint8_t *data, size_t lengt
 	for (size_t at = 0; at < length && !err; at += HOLE) {
 		size_t n = MIN(length - at, HOLE);
 
-		if (!is_zero(data + at, n))
+		if (!bytes_are_zero(data + at, n))
 			err = write_all(o, data + at, n, offset + at);
 	}
 	return err;

@@ -98,18 +98,6 @@ static int make_image(const struct appliance *a, uint8_t **ret_image, size_t *re
 	return err ? error_set(e, err, "The CD with the guest's properties cannot be made: %s", strerror(-err)) : 0;
 }
 
-static int write_whole(int fd, const uint8_t *bytes, size_t size)
-{
-	for (size_t done = 0; done < size;) {
-		ssize_t n = pwrite(fd, bytes + done, size - done, (off_t)done);
-
-		if (n <= 0 && errno != EINTR)
-			return -errno;
-		done += (size_t)MAX(n, 0);
-	}
-	return 0;
-}
-
 static int make_disc(const struct appliance *a, struct disk **ret_disk, struct error *e)
 {
 	static const struct files alone = { .open = NULL }; /* an image of one file names no other */
@@ -121,7 +109,7 @@ static int make_disc(const struct appliance *a, struct disk **ret_disk, struct e
 	if (err)
 		return err;
 	fd = memfd_create(DISC, MFD_CLOEXEC);
-	err = fd < 0 ? -errno : write_whole(fd, image, size);
+	err = fd < 0 ? -errno : file_write_all(fd, 0, image, size);
 	free(image);
 	if (err)
 		error_set(e, err, "The CD with the guest's properties cannot be kept: %s", strerror(-err));

@@ -99,6 +99,14 @@ static inline bool ranges_overlap(uint64_t a, uint64_t a_length, uint64_t b, uin
 	return a < b + b_length && b < a + a_length && a_length && b_length;
 }
 
+/* Are these all zeros? None are. */
+static inline bool bytes_are_zero(const void *bytes, size_t length)
+{
+	const uint8_t *b = bytes;
+
+	return !length || (!b[0] && memcmp(b, b + 1, length - 1) == 0);
+}
+
 static inline bool is_power_of_two(uint64_t v)
 {
 	return v && !(v & (v - 1));

@@ -32,6 +32,24 @@ int file_read(const struct file *f, uint64_t offset, void *buffer, size_t length
 	return 0;
 }
 
+int file_write_all(int fd, uint64_t offset, const void *bytes, size_t length)
+{
+	const char *from = bytes;
+
+	while (length) {
+		ssize_t n = pwrite(fd, from, length, (off_t)offset);
+
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0)
+			return n < 0 ? -errno : -EIO;
+		from += n;
+		offset += (uint64_t)n;
+		length -= (size_t)n;
+	}
+	return 0;
+}
+
 int file_window(const struct file *f, uint64_t offset, uint64_t length, const char *name, struct file *ret_file,
                 struct error *e)
 {

@@ -26,6 +26,9 @@ struct file {
 /* Reads exactly length bytes at offset of the window. -ENODATA: the window or the file ends before; else what pread says. */
 int file_read(const struct file *f, uint64_t offset, void *buffer, size_t length);
 
+/* Writes all of it to a file of ours (kept, unpacked, in memory); else what pwrite says. */
+int file_write_all(int fd, uint64_t offset, const void *bytes, size_t length);
+
 /* A second handle of the same window (dup), or of a part of it. -ERANGE when the part is not inside. */
 int file_window(const struct file *f, uint64_t offset, uint64_t length, const char *name, struct file *ret_file,
                 struct error *e);

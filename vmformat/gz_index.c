@@ -69,24 +69,6 @@ void gz_index_free(struct gz_index *index)
 
 /* ---- writing ---- */
 
-static int write_all(int fd, uint64_t offset, const void *bytes, size_t length)
-{
-	const uint8_t *from = bytes;
-
-	while (length) {
-		ssize_t n = pwrite(fd, from, length, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		from += n;
-		offset += (uint64_t)n;
-		length -= (size_t)n;
-	}
-	return 0;
-}
-
 static void store_point(uint8_t *raw, const struct gz_point *point)
 {
 	memset(raw, 0, POINT_SIZE);
@@ -109,7 +91,7 @@ static int write_index(struct builder *b, const uint8_t key[GZ_KEY])
 	if (table) {
 		for (uint32_t i = 0; i < index->count; i++)
 			store_point(table + (size_t)i * POINT_SIZE, &index->points[i]);
-		r = write_all(fd, b->kept_end, table, length);
+		r = file_write_all(fd, b->kept_end, table, length);
 	}
 	le32_store(header + AT_VERSION, VERSION);
 	le32_store(header + AT_COUNT, index->count);
@@ -123,7 +105,7 @@ static int write_index(struct builder *b, const uint8_t key[GZ_KEY])
 	if (r == 0 && fdatasync(fd) < 0)
 		r = -errno;
 	if (r == 0)
-		r = write_all(fd, 0, header, sizeof(header));
+		r = file_write_all(fd, 0, header, sizeof(header));
 	if (r == 0 && fdatasync(fd) < 0)
 		r = -errno;
 	return r;
@@ -144,7 +126,7 @@ static int store_window(struct builder *b, struct gz_point *point)
 		return 0;
 	if (compress2(packed, &packed_length, window, length, Z_BEST_SPEED) != Z_OK)
 		return -ENOMEM;
-	r = write_all(b->index->kept.fd, b->kept_end, packed, packed_length);
+	r = file_write_all(b->index->kept.fd, b->kept_end, packed, packed_length);
 	point->window = b->kept_end;
 	point->window_length = (uint32_t)packed_length;
 	b->kept_end += packed_length;

@@ -115,11 +115,6 @@ static bool has_magic(const uint8_t *header)
 	return !memcmp(header + AT_MAGIC, "ustar", 5);
 }
 
-static bool is_zero_block(const uint8_t *block)
-{
-	return !block[0] && !memcmp(block, block + 1, BLOCK - 1);
-}
-
 /* A tar from before 1988 has no magic, but no other file has this checksum there. */
 bool ova_probe(const uint8_t *head, size_t n)
 {
@@ -336,7 +331,7 @@ static int read_header(struct walk *w)
 	if (r < 0)
 		return error_set(w->e, r, "%s cannot be read at byte %llu: %s", tar->name,
 		                 (unsigned long long)w->offset, strerror(-r));
-	if (is_zero_block(w->header))
+	if (bytes_are_zero(w->header, BLOCK))
 		return 1;
 	if (!checksum_fits(w->header))
 		return damaged(w, "this is no header of a tar (its checksum is wrong)");

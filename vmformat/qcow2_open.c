@@ -450,14 +450,6 @@ static int measure(const struct opening *o, uint64_t size)
 	return 0;
 }
 
-static bool all_zero(const uint8_t *data, size_t length)
-{
-	for (size_t i = 0; i < length; i++)
-		if (data[i])
-			return false;
-	return true;
-}
-
 static int load_or_create(const struct opening *o, uint8_t *buffer)
 {
 	const struct file whole = { .fd = o->q->fd, .size = UINT64_MAX };
@@ -474,7 +466,7 @@ static int load_or_create(const struct opening *o, uint8_t *buffer)
 	r = file_read(&whole, 0, buffer, head);
 	if (r < 0)
 		return error_set(o->e, r, "%s cannot be read: %s", o->name, strerror(-r));
-	if (all_zero(buffer, head))
+	if (bytes_are_zero(buffer, head))
 		return create(o);
 	if (head < TABLE_PAGE)
 		return damaged(o, "the file ends within the header", head);

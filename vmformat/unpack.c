@@ -81,22 +81,6 @@ static int write_failed(const struct unpack *u, int code, struct error *e)
 	                 u->wrapper, strerror(-code));
 }
 
-static int write_all(int fd, uint64_t offset, const uint8_t *from, size_t length)
-{
-	while (length) {
-		ssize_t n = pwrite(fd, from, length, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		from += n;
-		offset += (uint64_t)n;
-		length -= (size_t)n;
-	}
-	return 0;
-}
-
 /* ---- entries ---- */
 
 static void drop_entries(struct unpack *u)
@@ -213,7 +197,7 @@ int unpack_commit(struct unpack *u, struct error *e)
 		at += ENTRY_HEADER + name;
 	}
 	le32_store(record + at, libdeflate_crc32(0, record, at));
-	r = write_all(u->record, 0, record, length);
+	r = file_write_all(u->record, 0, record, length);
 	if (r == 0 && fdatasync(u->record) < 0)
 		r = -errno;
 	free(record);
@@ -373,11 +357,6 @@ int unpack_begin(struct unpack *u, const char *name, uint64_t size, uint64_t pac
 	return unpack_check_space(u, size, e);
 }
 
-static bool is_zero(const uint8_t *bytes, size_t length)
-{
-	return !bytes[0] && !memcmp(bytes, bytes + 1, length - 1);
-}
-
 /* Runs of blocks that are not zero. The buffer begins at a multiple of its size. */
 static int flush(struct unpack *u)
 {
@@ -386,10 +365,10 @@ static int flush(struct unpack *u)
 	for (size_t at = 0; at < u->used && r == 0;) {
 		size_t end = at;
 
-		while (end < u->used && !is_zero(u->buffer + end, MIN(HOLE, u->used - end)))
+		while (end < u->used && !bytes_are_zero(u->buffer + end, MIN(HOLE, u->used - end)))
 			end += MIN(HOLE, u->used - end);
 		if (end > at)
-			r = write_all(fd, u->written + at, u->buffer + at, end - at);
+			r = file_write_all(fd, u->written + at, u->buffer + at, end - at);
 		at = end + (end < u->used ? MIN(HOLE, u->used - end) : 0);
 	}
 	u->written += u->used;

@@ -256,11 +256,6 @@ static int write_from(struct block_io *io, struct disk *overlay, uint64_t offset
 
 /* ---- zeros that are written ---- */
 
-static bool is_zero(const uint8_t *bytes, size_t length)
-{
-	return !length || (!bytes[0] && memcmp(bytes, bytes + 1, length - 1) == 0);
-}
-
 /* Whether the next length bytes are zeros; the cursor goes behind them. A guest may change them meanwhile: then either is right. */
 static bool cursor_skip(struct cursor *c, size_t length)
 {
@@ -269,7 +264,7 @@ static bool cursor_skip(struct cursor *c, size_t length)
 	while (length) {
 		size_t n = MIN(c->iov->iov_len - c->skip, length);
 
-		zero = zero && is_zero((const uint8_t *)c->iov->iov_base + c->skip, n);
+		zero = zero && bytes_are_zero((const uint8_t *)c->iov->iov_base + c->skip, n);
 		length -= n;
 		c->skip += n;
 		if (c->skip == c->iov->iov_len && length)

@@ -115,11 +115,6 @@ static void synchronize_cache(struct scsi_request *q)
 		scsi_enter(q, SCSI_FLUSH); /* of all: that is allowed */
 }
 
-static bool is_zero(const uint8_t *data, size_t length)
-{
-	return !data[0] && !memcmp(data, data + 1, length - 1);
-}
-
 /* A sector of zeros, or one that may be unmapped, becomes a hole: both read as zeros afterwards. */
 static void write_same(struct scsi_request *q)
 {
@@ -138,7 +133,7 @@ static void write_same(struct scsi_request *q)
 	q->flush_after = !q->target->write_cache;
 	q->offset = x.lba * SCSI_SECTOR;
 	q->left = x.count * SCSI_SECTOR;
-	if (is_zero(q->buffer, SCSI_SECTOR)) {
+	if (bytes_are_zero(q->buffer, SCSI_SECTOR)) {
 		scsi_enter(q, SCSI_DISCARD);
 		return;
 	}

@@ -76,19 +76,31 @@ static void append_clean(FILE *out, const char *text)
 	}
 }
 
-static unsigned append_licenses(struct ovf *o, const xmlNode *parent, FILE *out, unsigned count)
-{
-	for (const xmlNode *n = ovf_child_section(parent, "EulaSection"); n && count < MAX_PRODUCTS;
-	     n = ovf_next_section(n, "EulaSection")) {
-		const char *text = localised(o, ovf_child(n, "License"));
+/* What is looked at counts, with or without a text: each may look for its message in all bundles. */
+struct licenses {
+	FILE *out;
+	unsigned looked_at, shown;
+};
 
-		if (!*text || ftell(out) > (long)DEPLOYMENT_MAX_LICENSE)
+static void append_licenses(struct ovf *o, const xmlNode *parent, struct licenses *l)
+{
+	for (const xmlNode *n = ovf_child_section(parent, "EulaSection"); n; n = ovf_next_section(n, "EulaSection")) {
+		const char *text;
+
+		if (l->looked_at == MAX_PRODUCTS) {
+			ovf_remark(o, n, "EulaSection",
+			           "There are more than %u licence sections; only the first ones are shown.",
+			           MAX_PRODUCTS);
+			return;
+		}
+		l->looked_at++;
+		text = localised(o, ovf_child(n, "License"));
+		if (!*text || ftell(l->out) > (long)DEPLOYMENT_MAX_LICENSE)
 			continue;
-		if (count++)
-			fputs(BETWEEN, out);
-		append_clean(out, text);
+		if (l->shown++)
+			fputs(BETWEEN, l->out);
+		append_clean(l->out, text);
 	}
-	return count;
 }
 
 /* At a character, with a word about what is missing. */
@@ -109,16 +121,15 @@ static void cut(struct ovf *o, char *text)
 /* The package's own first, then those of the collections that the machine is in, then the machine's. */
 static int read_licenses(struct ovf *o, struct deployment *d, xmlNode *const *path, unsigned depth)
 {
-	unsigned count = 0;
 	size_t length;
 	char *text = NULL;
-	FILE *out = open_memstream(&text, &length);
+	struct licenses licenses = { .out = open_memstream(&text, &length) };
 
-	if (!out)
+	if (!licenses.out)
 		return -ENOMEM;
 	for (unsigned i = depth; i-- > 0;)
-		count = append_licenses(o, path[i], out, count);
-	if (fclose(out)) {
+		append_licenses(o, path[i], &licenses);
+	if (fclose(licenses.out)) {
 		free(text);
 		return -ENOMEM;
 	}

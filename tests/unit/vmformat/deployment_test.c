@@ -157,6 +157,32 @@ static void a_licence_without_end_is_cut_at_a_character(void **state)
 
 /* ---- properties ---- */
 
+/* Each looks for its message in all bundles: 40,000 sections and 60,000 messages, which a text may have, took a minute. */
+static void licences_without_text_count_too(void **state)
+{
+	static const char none[] = "<EulaSection><License ovf:msgid='x'/></EulaSection>";
+	struct appliance *a;
+	size_t length;
+	char *text;
+	FILE *out = open_memstream(&text, &length);
+
+	(void)state;
+	assert_non_null(out);
+	fputs(HEAD "<VirtualSystem ovf:id='vm'>", out);
+	for (unsigned i = 0; i < 40000; i++)
+		fputs(none, out);
+	fputs(EULA("late") HARDWARE(ISO) "</VirtualSystem><Strings>", out);
+	for (unsigned i = 0; i < 60000; i++)
+		fputs("<Msg/>", out);
+	fputs("</Strings></Envelope>", out);
+	assert_int_equal(fclose(out), 0);
+	a = open_text(text);
+	assert_string_equal(a->deployment->license, "");
+	assert_remark(a, "more than 256 licence sections");
+	appliance_free(a);
+	free(text);
+}
+
 static void keys_are_made_of_class_key_and_instance(void **state)
 {
 	struct appliance *a = open_text(
@@ -405,6 +431,7 @@ int main(void)
 		cmocka_unit_test(licences_are_shown_in_the_order_of_what_they_are_about),
 		cmocka_unit_test(a_licence_that_is_only_a_message_is_found_in_english_first),
 		cmocka_unit_test(a_licence_without_end_is_cut_at_a_character),
+		cmocka_unit_test(licences_without_text_count_too),
 		cmocka_unit_test(keys_are_made_of_class_key_and_instance),
 		cmocka_unit_test(the_default_configuration_decides_on_values),
 		cmocka_unit_test(a_machine_shares_the_properties_of_its_collection),

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "core/audio/sound_ring.h"
+#include "core/cd_image.h"
 #include "core/clock.h"
 #include "core/license.h"
 #include "core/loop.h"
@@ -22,6 +23,7 @@
 #include "core/teller.h"
 #include "core/verify.h"
 #include "core/video/screen.h"
+#include "vmformat/appliance.h"
 #include "vmformat/bytes.h"
 
 #define FIRMWARE_MAX (4u << 20) /* SeaBIOS has 256 KiB; OVMF, the largest that fits below 4 GiB, 4 MiB */
@@ -32,7 +34,9 @@
 struct cd {
 	struct control *control;
 	struct block *block;
-	char name[MESSAGE_NAME]; /* of the image that is in */
+	char name[MESSAGE_NAME];  /* of the image that is in */
+	struct cd_image *opening; /* a packed one on its way, as `wanted` says */
+	struct message_cd_insert wanted;
 };
 
 struct serial_input {
@@ -286,38 +290,12 @@ static void tell_cd(void *context, struct block *b)
 	teller_cd(c->teller, &m);
 }
 
-static int refuse_files(const struct files *files, const char *name, struct file *ret_file, struct error *e)
-{
-	(void)files;
-	(void)ret_file;
-	return error_set(e, -EACCES, "The image needs a second file, %s; Vitrine plays CD images of one file (.iso)",
-	                 name);
-}
-
-static int open_cd(int fd, const char *name, struct disk **ret_disk, struct error *e)
-{
-	static const struct files alone = { .open = refuse_files };
-	struct file file;
-	int err = file_from_fd(fd, name, &file, e);
-
-	if (err) {
-		close(fd);
-		return err;
-	}
-	err = disk_open(&file, &alone, ret_disk, e);
-	if (err)
-		file_close(&file);
-	return err;
-}
-
-static int change_cd(struct cd *cd, const struct message_cd_insert *m, int fd, struct error *e)
+/* Takes over the disk (NULL: the drive is to be empty). */
+static int put_in(struct cd *cd, const struct message_cd_insert *m, struct disk *disk, struct error *e)
 {
 	char old[MESSAGE_NAME];
-	struct disk *disk = NULL;
-	int err = fd >= 0 ? open_cd(fd, m->name, &disk, e) : 0;
+	int err;
 
-	if (err)
-		return err;
 	memcpy(old, cd->name, sizeof(old));
 	memcpy(cd->name, m->name, sizeof(cd->name)); /* the watcher tells it */
 	err = block_change_medium(cd->block, disk, m->force, e);
@@ -326,6 +304,47 @@ static int change_cd(struct cd *cd, const struct message_cd_insert *m, int fd, s
 		disk_close(disk);
 	}
 	return err;
+}
+
+static void image_ready(void *context, struct disk *disk, const struct error *e)
+{
+	struct cd *cd = context;
+	struct error why = *e;
+
+	cd_image_free(cd->opening);
+	cd->opening = NULL;
+	if (!disk || put_in(cd, &cd->wanted, disk, &why) < 0)
+		link_say_notice(cd->control->link, NOTICE_WARNING, why.text);
+}
+
+/* What is packed comes later: image_ready(). */
+static int open_cd(struct cd *cd, const struct message_cd_insert *m, int fd, struct disk **ret_disk, struct error *e)
+{
+	struct file file;
+	int err = file_from_fd(fd, m->name, &file, e);
+
+	*ret_disk = NULL;
+	if (err) {
+		close(fd);
+		return err;
+	}
+	cd->wanted = *m;
+	err = appliance_is_packed(&file) ? cd_image_open(&file, cd->control->loop, image_ready, cd, &cd->opening, e)
+	                                 : disk_open(&file, &cd_image_files, ret_disk, e);
+	if (err)
+		file_close(&file);
+	return err;
+}
+
+static int change_cd(struct cd *cd, const struct message_cd_insert *m, int fd, struct error *e)
+{
+	struct disk *disk = NULL;
+	int err;
+
+	cd_image_free(cd->opening); /* the last wish counts */
+	cd->opening = NULL;
+	err = fd >= 0 ? open_cd(cd, m, fd, &disk, e) : 0;
+	return err || cd->opening ? err : put_in(cd, m, disk, e);
 }
 
 static void insert_cd(struct control *c, const struct message_cd_insert *m, int fd)
@@ -745,6 +764,8 @@ static void take_apart(struct control *c)
 
 	link_hang_up(c->link);
 	verify_free(c->verify);
+	for (unsigned i = 0; i < c->cd_count; i++)
+		cd_image_free(c->cds[i].opening);
 	end_requests(c->session);
 	machine_destroy(c->machine);
 	network_free(&c->network);

@@ -171,6 +171,14 @@ void appliance_free(struct appliance *a); /* harmless on NULL */
 int appliance_open_disk(const struct appliance *a, const struct appliance_drive *drive, struct disk **ret_disk,
                         struct error *e);
 
+/* Is it a .gz, .xz, .zip or .7z, by its first bytes? */
+bool appliance_is_packed(const struct file *file);
+
+/* The one disc (or disk) in a file, packed or not, for a drive whose medium is changed. Takes over *file on success; after a
+ * failure it may be closed. The disk owns all that it needs; files need not outlive this call. Errors: those of
+ * appliance_open() and disk_open(); -EINVAL: a machine is in it. */
+int appliance_open_medium(struct file *file, const struct files *files, struct disk **ret_disk, struct error *e);
+
 /*
  * 32 hex digits that stay when the file is moved, renamed or its text edited, and change with a new version of the download:
  * SHA-256 (cut) over the OVF's bytes, the ISO's or disks' capacities, their first 64 KiB, and 64 KiB at 1 MiB, where

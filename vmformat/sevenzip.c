@@ -46,7 +46,7 @@ static la_ssize_t read_more(struct archive *archive, void *context, const void *
 	size_t length = r->offset < r->file->size ? (size_t)MIN(r->file->size - r->offset, CHUNK) : 0;
 
 	(void)archive;
-	r->code = unpack_progress(r->u, r->offset, r->file->size, r->e);
+	r->code = unpack_progress(r->u, MIN(r->offset, r->file->size), r->file->size, r->e);
 	if (r->code == 0 && length)
 		r->code = file_read(r->file, r->offset, r->input, length);
 	if (r->code < 0)

@@ -200,7 +200,8 @@ static const char *const appliance_patterns[] = { "*.[oO][vV][aAfF]",
 	                                          "*.[zZ][iI][pP]",
 	                                          "*.7[zZ]",
 	                                          NULL };
-static const char *const cd_patterns[] = { "*.[iI][sS][oO]", "*.[iI][sS][oO].[xX][zZ]", NULL };
+static const char *const cd_patterns[] = { "*.[iI][sS][oO]", "*.[iI][sS][oO].[gGxX][zZ]", "*.[iI][sS][oO].[zZ][iI][pP]",
+	                                   "*.[iI][sS][oO].[xX][zZ]", NULL };
 static const char *const all_patterns[] = { "*", NULL };
 
 static GtkFileChooserNative *chooser_new(struct player_window *w, const char *title, const char *accept,
@@ -239,12 +240,17 @@ static void insert_chosen(GtkNativeDialog *dialog, gint response, gpointer data)
 		insert(data, drive, file, false);
 }
 
+/* Also one that is packed: .iso.gz, .iso.xz, .iso.zip. */
 static bool named_iso(GFile *file)
 {
 	g_autofree char *base = g_file_get_basename(file);
-	size_t length = base != NULL ? strlen(base) : 0;
+	g_autofree char *name = base != NULL ? g_ascii_strdown(base, -1) : NULL;
+	static const char *const endings[] = { ".iso", ".iso.gz", ".iso.xz", ".iso.zip" };
 
-	return length > 4 && g_ascii_strcasecmp(base + length - 4, ".iso") == 0;
+	for (size_t i = 0; name != NULL && i < G_N_ELEMENTS(endings); i++)
+		if (strlen(name) > strlen(endings[i]) && g_str_has_suffix(name, endings[i]))
+			return true;
+	return false;
 }
 
 /* An image dropped on a machine goes into its first empty drive, else into its first. */

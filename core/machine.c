@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "core/machine_private.h"
+#include "core/util/bios_fix.h"
 
 /* ---- the parts ---- */
 
@@ -483,6 +484,7 @@ static int add_bios(struct machine *m, struct error *e)
 	if (!rom || !m->video_memory)
 		return error_set(e, -ENOMEM, "not enough memory for the machine's board; close other programs");
 	memcpy(rom, m->options.bios, size);
+	bios_fix(rom, size);
 	m->bios = (struct slot){ .name = "bios", .size = size, .host = rom, .flags = SLOT_READONLY };
 	memory_map(m->board.memory, &m->bios, (1ull << 32) - size);
 	return 0;

@@ -75,10 +75,20 @@ empty_machine() {
 		'ide1:0.deviceType = "cdrom-image"' 'ide1:0.fileName = ""' 'ide1:0.startConnected = "FALSE"' "${@:2}" > "$work/$1.vmx"
 }
 
-# boot_sector FILE: a disk of 1 MB whose boot sector prints "boot-sector-runs" and halts.
+# boot_sector FILE: a disk of 1 MB whose boot sector prints "boot-sector-runs" and halts, if a read through the BIOS leaves the first 64 KB
+# above 1 MB alone; SeaBIOS's driver for LSI Logic does not (core/util/bios_fix.c).
 boot_sector() {
-	# mov si, text; lodsb; or al, al; jz halt; mov ah, 0eh; xor bx, bx; int 10h; jmp lodsb; halt: hlt; jmp halt
-	printf '\xbe\x13\x7c\xac\x08\xc0\x74\x08\xb4\x0e\x31\xdb\xcd\x10\xeb\xf3\xf4\xeb\xfdboot-sector-runs\r\n\0' > "$1"
+	# xor ax, ax; mov ds, ax; dec ax; mov es, ax; mov di, 10h; mov cx, 7ff8h; mov ax, 0a5a5h; rep stosw
+	# mov si, packet; mov ah, 42h; int 13h; mov di, 10h; mov cx, 7ff8h; mov ax, 0a5a5h; repe scasw; mov si, changed; jne next; mov si, runs
+	# next: lodsb; or al, al; jz halt; mov ah, 0eh; xor bx, bx; int 10h; jmp next; halt: hlt; jmp halt
+	# packet (INT 13h's extended read): 16 bytes, a sector, to 1000h:0, of LBA 0
+	{
+		printf '\x31\xc0\x8e\xd8\x48\x8e\xc0\xbf\x10\0\xb9\xf8\x7f\xb8\xa5\xa5\xf3\xab'
+		printf '\xbe\x40\x7c\xb4\x42\xcd\x13\xbf\x10\0\xb9\xf8\x7f\xb8\xa5\xa5\xf3\xaf\xbe\x63\x7c\x75\x03\xbe\x50\x7c'
+		printf '\xac\x08\xc0\x74\x08\xb4\x0e\x31\xdb\xcd\x10\xeb\xf3\xf4\xeb\xfd'
+		printf '\x90\x90\x90\x90' # to 40h
+		printf '\x10\0\x01\0\0\0\0\x10\0\0\0\0\0\0\0\0boot-sector-runs\r\n\0the read changed other memory\r\n\0'
+	} > "$1"
 	truncate -s 510 "$1"
 	printf '\x55\xaa' >> "$1"
 	truncate -s 1M "$1"

@@ -201,7 +201,7 @@ static const char *const appliance_patterns[] = { "*.[oO][vV][aAfF]",
 	                                          "*.7[zZ]",
 	                                          NULL };
 static const char *const cd_patterns[] = { "*.[iI][sS][oO]", "*.[iI][sS][oO].[gGxX][zZ]", "*.[iI][sS][oO].[zZ][iI][pP]",
-	                                   "*.[iI][sS][oO].[xX][zZ]", NULL };
+	                                   NULL };
 static const char *const all_patterns[] = { "*", NULL };
 
 static GtkFileChooserNative *chooser_new(struct player_window *w, const char *title, const char *accept,

@@ -42,7 +42,12 @@ ctest_in() { # FOLDER OPTION...
 later='unit|soak' # what does not run last; --all runs the soaks too
 [ -z "$all" ] || later=unit
 run 'units under ASan and UBSan' ctest_in "$top/build/asan" -L unit -j 2
-run 'fuzzers, a short run each' "$top/tests/fuzz/run.sh" "$top/build/fuzz/tests/fuzz" ${all:+--all}
+if [ -z "$all" ]; then
+	run 'fuzzers, a short run each' "$top/tests/fuzz/run.sh" "$top/build/fuzz/tests/fuzz"
+else
+	run 'fuzzers, a million executions or ten minutes each' "$top/tests/fuzz/long.sh" "$top/build/fuzz/tests/fuzz" \
+		"${XDG_CACHE_HOME:-$HOME/.cache}/vitrine-tests/fuzz"
+fi
 run 'installing, the window, and real guests' ctest_in "$top/build/test" -LE "$later" -j 4
 echo
 [ $failed = 0 ] && echo "All tests passed; what was skipped is named above." || echo "$failed groups of tests failed."

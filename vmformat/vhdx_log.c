@@ -43,8 +43,8 @@ enum { SECTOR_SEQUENCE_HIGH = 4, SECTOR_SEQUENCE_LOW = 4092 };
 /* Hyper-V and QEMU make 1 MiB. All of it is read when the file is opened: 64 MiB take a fraction of a second. */
 #define MAX_LOG (64u << 20)
 /*
- * As many as there are pages in the largest log. Each is inserted into a sorted array: some hundred MB are moved
- * at worst.
+ * As many as there are pages in the largest log. Each is inserted into a sorted array: in the worst order some GB are
+ * moved, in a second or two.
  */
 #define MAX_DESCRIPTORS 16384u
 /*

@@ -1,22 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# run.sh BUILD-FOLDER [--all] [SECONDS]: runs every fuzz target for 5 seconds, with --all for 600, or for SECONDS.
+# run.sh BUILD-FOLDER [SECONDS]: runs every fuzz target for 5 seconds, or for SECONDS. long.sh counts executions.
 # An input that crashes one is kept in BUILD-FOLDER/crashes.
 set -u
 
-usage() { echo "Usage: run.sh BUILD-FOLDER [--all] [SECONDS]" >&2; exit 2; }
+usage() { echo "Usage: run.sh BUILD-FOLDER [SECONDS]" >&2; exit 2; }
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 [ $# -ge 1 ] && [ -d "$1" ] || usage
-build=$(cd "$1" && pwd); shift
-seconds=5
-for argument; do
-	case $argument in
-	--all) seconds=600 ;;
-	*[!0-9]* | '') usage ;;
-	*) seconds=$argument ;;
-	esac
-done
+build=$(cd "$1" && pwd)
+seconds=${2-5}
+case $seconds in *[!0-9]* | '') usage ;; esac
 work=$(mktemp -d "${TMPDIR:-/tmp}/vitrine-fuzz-XXXXXX")
 trap 'rm -rf "$work"' EXIT
 crashes=$build/crashes

@@ -12,8 +12,8 @@
 #include "vmformat/bytes.h"
 #include "vmformat/qcow2.h"
 
-#define L2_SPAN (1ull << 29)          /* what an L2 table of one cluster holds */
-#define CAPACITY ((3ull << 29) + 512) /* four L2 tables */
+#define L2_SPAN (1ull << 29)                     /* what an L2 table of one cluster holds */
+#define CAPACITY (L2_SPAN + QCOW2_CLUSTER + 512) /* two L2 tables: each is looked through at every opening */
 #define SOUND_SIZE (32u * QCOW2_CLUSTER)
 
 static int zero_map(struct disk *disk, uint64_t offset, uint64_t length, struct disk_extent *ret_extent)

@@ -11,6 +11,8 @@
 
 #include <cmocka.h>
 
+#include <libdeflate.h>
+
 #include "test_keep.h"
 #include "vmformat/appliance.h"
 #include "vmformat/bytes.h"
@@ -228,6 +230,27 @@ static void xz_with_one_large_block_is_unpacked_once(void **state)
 		appliance_free(a);
 	}
 	assert_int_equal(test_keep_size(&rig->keep, "unpacked-0"), 40 * MEBIBYTE);
+}
+
+/* A dictionary is memory; `xz -9` has 64 MiB. The .xz file format 1.1.0, sections 3.1 and 5.3.1. */
+static void xz_that_wants_gigabytes_of_memory_is_refused_in_words(void **state)
+{
+	struct rig *rig = *state;
+	uint8_t header[1024 + 4];
+	uint32_t length;
+	int fd;
+
+	run(rig, "xz", "-k -1 -T1 disk.img");
+	fd = openat(rig->dir.fd, "disk.img.xz", O_RDWR | O_CLOEXEC);
+	assert_true(pread(fd, header, sizeof(header), 12) > 64);
+	length = header[0] * 4u;
+	assert_int_equal(le32_load(header + 1), 0x012100 | 16u << 24); /* no sizes, then LZMA2 alone, 1 MiB: 16 */
+	header[4] = 40;                                                /* 4 GiB */
+	le32_store(header + length, libdeflate_crc32(0, header, length));
+	assert_int_equal(pwrite(fd, header, length + 4, 12), length + 4);
+	close(fd);
+	assert_int_equal(refuse_packed(rig, "disk.img.xz"), -EFBIG);
+	assert_non_null(strstr(rig->e.text, "of memory are needed"));
 }
 
 static void xz_that_was_cut_is_told_as_such(void **state)
@@ -763,6 +786,7 @@ int main(void)
 		TEST(xz_in_blocks_is_read_in_place),
 		TEST(xz_with_every_check_and_several_streams_is_read_in_place),
 		TEST(xz_with_one_large_block_is_unpacked_once),
+		TEST(xz_that_wants_gigabytes_of_memory_is_refused_in_words),
 		TEST(xz_that_was_cut_is_told_as_such),
 		TEST(xz_damaged_block_is_an_error_and_the_others_are_read),
 		TEST(gzip_is_indexed_once_and_read_in_place),

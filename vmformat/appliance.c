@@ -112,13 +112,6 @@ struct manifest *appliance_manifest(const struct appliance *a)
 
 /* ---- remarks ---- */
 
-static void replace_controls(char *text)
-{
-	for (; *text; text++)
-		if ((unsigned char)*text < 0x20 || *text == 0x7f)
-			*text = *text == '\n' ? ' ' : '?';
-}
-
 /* Takes over both texts. Out of memory loses a remark, which is no reason to refuse the machine. */
 static void add_remark(struct appliance *a, unsigned line, char *subject, char *text)
 {
@@ -131,8 +124,8 @@ static void add_remark(struct appliance *a, unsigned line, char *subject, char *
 		free(text);
 		return;
 	}
-	replace_controls(subject);
-	replace_controls(text);
+	error_replace_controls(subject);
+	error_replace_controls(text);
 	a->remarks = remarks;
 	a->remarks[a->remark_count++] = (struct appliance_remark){ line, subject, text };
 }

@@ -5,8 +5,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-/* The text ends on terminals and in GTK labels, and may quote a hostile appliance: no escape sequences. */
-static void replace_controls(char *text)
+void error_replace_controls(char *text)
 {
 	for (; *text; text++)
 		if ((unsigned char)*text < 0x20 || *text == 0x7f)
@@ -24,7 +23,7 @@ int error_set(struct error *e, int code, const char *format, ...)
 	va_start(args, format);
 	vsnprintf(e->text, sizeof(e->text), format, args);
 	va_end(args);
-	replace_controls(e->text);
+	error_replace_controls(e->text);
 	return code;
 }
 

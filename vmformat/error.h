@@ -22,4 +22,7 @@ int error_set(struct error *e, int code, const char *format, ...) __attribute__(
 /* Empties e for another use. */
 void error_clear(struct error *e);
 
+/* Texts end on terminals and in GTK labels, and may quote a hostile appliance: no escape sequences. */
+void error_replace_controls(char *text);
+
 #endif

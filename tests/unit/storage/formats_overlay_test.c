@@ -22,8 +22,8 @@
 
 #define SECTORS (24u * 1024 + 7)
 #define SIZE (SECTORS * 512ull)
-#define DAYS 3
-#define REQUESTS 600
+#define DAYS 2
+#define REQUESTS 900
 
 struct context {
 	struct test_dir dir;

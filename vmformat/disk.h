@@ -39,6 +39,7 @@ struct disk_extent {
 };
 
 struct disk;
+struct disk_writer;
 
 struct disk_format {
 	const char *name; /* as qemu-img and people spell it: "vmdk", "raw" */
@@ -58,10 +59,14 @@ struct disk_format {
 
 struct disk {
 	const struct disk_format *format;
-	uint64_t capacity;   /* bytes, multiple of DISK_SECTOR; set by open */
-	uint32_t unit_limit; /* the largest unit_length that map can answer; 0: never PACKED */
-	bool is_cdrom;       /* an ISO 9660 or UDF image: 2,048-byte sectors */
-	struct disk *parent; /* owned; for DISK_PARENT; NULL: none */
+	uint64_t capacity;                /* bytes, multiple of DISK_SECTOR; set by open */
+	uint32_t unit_limit;              /* the largest unit_length that map can answer; 0: never PACKED */
+	bool is_cdrom;                    /* an ISO 9660 or UDF image: 2,048-byte sectors */
+	struct disk *parent;              /* owned; for DISK_PARENT; NULL: none */
+	const struct disk_writer *writer; /* disk_write.h; NULL: read only */
+	uint32_t
+		write_unit; /* with a writer: bytes, a power of two. What zero() takes and a head or tail is less than */
+	bool in_place;      /* set before open by disk_open_in_place(): the writer is wanted */
 	/* Set by open of a disk that lies over another (owned): names to try, in this order, and the format that it says the other
 	 * has (a static string; NULL: by content). disk_open() opens the parents one after the other, not open itself: a chain is
 	 * foreign data and costs no recursion. */

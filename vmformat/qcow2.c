@@ -14,55 +14,11 @@
 #define DIRTY_TABLES 16  /* then a writer commits first, so that clean ones are left to drop */
 #define GROW_CLUSTERS 16 /* the file grows by 1 MiB (a hole) at a time: one ftruncate for 16 new clusters */
 
-/* ---- the seam ---- */
-
-static ssize_t real_pwrite(void *context, int fd, const void *data, size_t length, off_t offset)
-{
-	(void)context;
-	return pwrite(fd, data, length, offset);
-}
-
-static int real_fdatasync(void *context, int fd)
-{
-	(void)context;
-	return fdatasync(fd);
-}
-
-static int real_ftruncate(void *context, int fd, off_t size)
-{
-	(void)context;
-	return ftruncate(fd, size);
-}
-
-static int real_punch(void *context, int fd, off_t offset, off_t length)
-{
-	(void)context;
-	return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
-}
-
-const struct qcow2_io qcow2_real_io = { real_pwrite, real_fdatasync, real_ftruncate, real_punch, NULL };
-
-void qcow2_set_io(struct disk *overlay, const struct qcow2_io *io)
+void qcow2_set_io(struct disk *overlay, const struct disk_io *io)
 {
 	struct qcow2 *q = overlay->private;
 
 	q->io = *io;
-}
-
-static int write_fully(const struct qcow2 *q, uint64_t offset, const uint8_t *data, size_t length)
-{
-	while (length) {
-		ssize_t n = q->io.pwrite(q->io.context, q->fd, data, length, (off_t)offset);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n < 0 ? -errno : -EIO;
-		data += n;
-		offset += (uint64_t)n;
-		length -= (size_t)n;
-	}
-	return 0;
 }
 
 int qcow2_read(const struct qcow2 *q, uint64_t offset, void *buffer, size_t length)
@@ -395,32 +351,6 @@ static int overlay_map(struct disk *disk, uint64_t offset, uint64_t length, stru
 
 /* ---- writes ---- */
 
-/* Shared with others that overwrite clusters in place; alone when clusters are new or become zeros. There are as
- * many writes as block workers, a handful. */
-static bool must_wait(const struct qcow2 *q, const struct qcow2_write *write)
-{
-	for (const struct qcow2_write *w = q->writes; w; w = w->next)
-		if (w->begin < write->end && write->begin < w->end && (w->exclusive || write->exclusive))
-			return true;
-	return false;
-}
-
-static void write_lock(struct qcow2 *q, struct qcow2_write *write)
-{
-	write->next = q->writes;
-	q->writes = write;
-}
-
-static void write_unlock(struct qcow2 *q, struct qcow2_write *write)
-{
-	for (struct qcow2_write **p = &q->writes; *p; p = &(*p)->next)
-		if (*p == write) {
-			*p = write->next;
-			break;
-		}
-	pthread_cond_broadcast(&q->released);
-}
-
 /* Before a thread locks anything: tables that may be dropped must be left. */
 static int relieve_cache(struct qcow2 *q)
 {
@@ -435,7 +365,7 @@ static int relieve_cache(struct qcow2 *q)
 }
 
 /* Finds the run of clusters at offset, waiting until nobody is in the way of locking it. */
-static int find_unlocked_run(struct qcow2 *q, uint64_t offset, uint64_t length, bool zeroing, struct qcow2_write *write,
+static int find_unlocked_run(struct qcow2 *q, uint64_t offset, uint64_t length, bool zeroing, struct disk_write *write,
                              struct run *ret_run)
 {
 	for (;;) {
@@ -449,13 +379,13 @@ static int find_unlocked_run(struct qcow2 *q, uint64_t offset, uint64_t length, 
 		write->begin = offset / CLUSTER;
 		write->end = write->begin + ret_run->count;
 		write->exclusive = zeroing || ret_run->meaning != DATA;
-		if (!must_wait(q, write))
+		if (!disk_write_must_wait(&q->locks, write))
 			return 0;
-		pthread_cond_wait(&q->released, &q->lock);
+		pthread_cond_wait(&q->locks.released, &q->lock);
 	}
 }
 
-static int place_write(struct qcow2 *q, uint64_t offset, uint32_t length, struct qcow2_write *write)
+static int place_write(struct qcow2 *q, uint64_t offset, uint32_t length, struct disk_write *write)
 {
 	struct run run;
 	int r = find_unlocked_run(q, offset, length, false, write, &run);
@@ -473,11 +403,11 @@ static int place_write(struct qcow2 *q, uint64_t offset, uint32_t length, struct
 	write->fd_offset = run.host * CLUSTER + offset % CLUSTER;
 	write->length = (uint32_t)MIN(length, run.count * CLUSTER - offset % CLUSTER);
 	write->table->pins++;
-	write_lock(q, write);
+	disk_write_lock(&q->locks, write);
 	return 0;
 }
 
-int qcow2_write_begin(struct disk *overlay, uint64_t offset, uint32_t length, struct qcow2_write *ret_write)
+int qcow2_write_begin(struct disk *overlay, uint64_t offset, uint32_t length, struct disk_write *ret_write)
 {
 	struct qcow2 *q = overlay->private;
 	uint64_t end;
@@ -488,7 +418,7 @@ int qcow2_write_begin(struct disk *overlay, uint64_t offset, uint32_t length, st
 	r = relieve_cache(q);
 	if (r < 0)
 		return r;
-	*ret_write = (struct qcow2_write){ .fd = q->fd };
+	*ret_write = (struct disk_write){ .fd = q->fd };
 	pthread_mutex_lock(&q->lock);
 	r = place_write(q, offset, length, ret_write);
 	pthread_mutex_unlock(&q->lock);
@@ -500,7 +430,7 @@ int qcow2_write_begin(struct disk *overlay, uint64_t offset, uint32_t length, st
 	return 0;
 }
 
-static void link_clusters(struct qcow2 *q, const struct qcow2_write *write)
+static void link_clusters(struct qcow2 *q, const struct disk_write *write)
 {
 	for (uint64_t c = write->begin; c < write->end; c++)
 		entry_set(q, write->table, c % L2_ENTRIES, ((write->host + c - write->begin) * CLUSTER) | ENTRY_COPIED);
@@ -508,7 +438,7 @@ static void link_clusters(struct qcow2 *q, const struct qcow2_write *write)
 
 /* A failed write leaves the entries as they were: clusters that were allocated for it have no owner, those that were
  * zeros before keep theirs. */
-static void unplace(struct qcow2 *q, const struct qcow2_write *write)
+static void unplace(struct qcow2 *q, const struct disk_write *write)
 {
 	uint64_t owner;
 
@@ -517,7 +447,7 @@ static void unplace(struct qcow2 *q, const struct qcow2_write *write)
 		give_back(q, write->host, write->end - write->begin);
 }
 
-void qcow2_write_end(struct disk *overlay, struct qcow2_write *write, int result)
+void qcow2_write_end(struct disk *overlay, struct disk_write *write, int result)
 {
 	struct qcow2 *q = overlay->private;
 
@@ -527,7 +457,7 @@ void qcow2_write_end(struct disk *overlay, struct qcow2_write *write, int result
 	else if (write->exclusive)
 		unplace(q, write);
 	write->table->pins--;
-	write_unlock(q, write);
+	disk_write_unlock(&q->locks, write);
 	pthread_mutex_unlock(&q->lock);
 }
 
@@ -555,7 +485,7 @@ static void punch(const struct qcow2 *q, uint64_t host, uint64_t count)
 	q->io.punch(q->io.context, q->fd, (off_t)(host * CLUSTER), (off_t)(count * CLUSTER));
 }
 
-static void zero_entries(struct qcow2 *q, const struct qcow2_write *write, const struct run *run)
+static void zero_entries(struct qcow2 *q, const struct disk_write *write, const struct run *run)
 {
 	for (uint64_t i = 0; i < run->count; i++)
 		entry_set(q, write->table, (write->begin + i) % L2_ENTRIES,
@@ -566,7 +496,7 @@ static void zero_entries(struct qcow2 *q, const struct qcow2_write *write, const
 static int zero_run(struct disk *overlay, uint64_t offset, uint64_t length, uint64_t *ret_done)
 {
 	struct qcow2 *q = overlay->private;
-	struct qcow2_write write = { .fd = q->fd };
+	struct disk_write write = { .fd = q->fd };
 	struct run run = { .count = 0 };
 	int r = relieve_cache(q);
 
@@ -578,11 +508,11 @@ static int zero_run(struct disk *overlay, uint64_t offset, uint64_t length, uint
 		zero_entries(q, &write, &run);
 	if (r == 0 && run.meaning == DATA) {
 		/* Punched with the clusters locked: a later write must not be caught by it. */
-		write_lock(q, &write);
+		disk_write_lock(&q->locks, &write);
 		pthread_mutex_unlock(&q->lock);
 		punch(q, run.host, run.count);
 		pthread_mutex_lock(&q->lock);
-		write_unlock(q, &write);
+		disk_write_unlock(&q->locks, &write);
 	}
 	pthread_mutex_unlock(&q->lock);
 	*ret_done = run.count * CLUSTER;
@@ -776,18 +706,14 @@ static void settle(struct qcow2 *q, struct batch *b, int result)
 
 static int sync_file(struct qcow2 *q)
 {
-	int r;
+	int r = disk_sync(&q->io, q->fd);
 
-	while (q->io.fdatasync(q->io.context, q->fd) < 0) {
-		if (errno == EINTR)
-			continue;
-		r = -errno;
+	if (r < 0) {
 		pthread_mutex_lock(&q->lock);
 		q->failed = r;
 		pthread_mutex_unlock(&q->lock);
-		return r;
 	}
-	return 0;
+	return r;
 }
 
 /* Writes the pages of one kind from *at on; neighbours in one go. */
@@ -801,7 +727,7 @@ static int write_pages(const struct qcow2 *q, const struct batch *b, enum page_k
 		while (*at + n < b->count && b->pages[*at + n].kind == kind &&
 		       b->pages[*at + n].offset == offset + n * TABLE_PAGE)
 			n++;
-		r = write_fully(q, offset, b->data + *at * TABLE_PAGE, n * TABLE_PAGE);
+		r = disk_pwrite(&q->io, q->fd, b->data + *at * TABLE_PAGE, n * TABLE_PAGE, offset);
 		if (r < 0)
 			return r;
 		*at += n;
@@ -884,7 +810,7 @@ void qcow2_free(struct qcow2 *q)
 	free(q->tables);
 	free(q->used);
 	free(q->refs_dirty);
-	pthread_cond_destroy(&q->released);
+	pthread_cond_destroy(&q->locks.released);
 	pthread_mutex_destroy(&q->lock);
 	pthread_mutex_destroy(&q->flush_lock);
 	free(q);
@@ -899,6 +825,15 @@ static void overlay_close(struct disk *disk)
 	close(q->fd);
 	qcow2_free(q);
 }
+
+const struct disk_writer qcow2_writer = {
+	.begin = qcow2_write_begin,
+	.end = qcow2_write_end,
+	.zero = qcow2_zero,
+	.flush = qcow2_flush,
+	.failed = qcow2_failed,
+	.set_io = qcow2_set_io,
+};
 
 /* Not in the table of disk_formats.c: an overlay is opened by qcow2_overlay_open() alone. */
 const struct disk_format qcow2_overlay_format = {

@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "vmformat/disk.h"
+#include "vmformat/disk_write.h"
 #include "vmformat/error.h"
 
 #define QCOW2_CLUSTER 65536u
@@ -43,29 +44,11 @@ int qcow2_overlay_open(int fd, const char *name, struct disk *base, const char *
  * table), the 64 KiB at 1 MiB (where today's first file system has its superblock) and the last (GPT's copy). */
 int qcow2_base_fingerprint(struct disk *base, char ret_hex[33], struct error *e);
 
-/* A write between begin and end: the place for the next bytes, contiguous in the file. */
-struct qcow2_write {
-	int fd;             /* borrowed */
-	uint64_t fd_offset; /* where the byte at the asked offset goes */
-	uint32_t length;    /* of the asked length: 1 or more */
-	/* A new cluster must become whole: so many bytes of the disk's content before and after the data are to be read
-	 * from the overlay (which still shows the old) and written around the data. */
-	uint32_t head, tail;
-	bool fresh; /* these clusters were never written: zeros in head and tail may be left out */
-
-	/* qcow2.c's */
-	uint64_t begin, end; /* clusters of the disk that are locked */
-	bool exclusive;
-	uint64_t host; /* first cluster in the file */
-	struct qcow2_table *table;
-	struct qcow2_write *next;
-};
-
 /* Waits for other writes to the same clusters (two partial writes of one new cluster follow each other) and may have
  * to flush tables. A thread has one write at a time. */
-int qcow2_write_begin(struct disk *overlay, uint64_t offset, uint32_t length, struct qcow2_write *ret_write);
+int qcow2_write_begin(struct disk *overlay, uint64_t offset, uint32_t length, struct disk_write *ret_write);
 /* result 0: all was written, the clusters are linked. Else they are given back. */
-void qcow2_write_end(struct disk *overlay, struct qcow2_write *write, int result);
+void qcow2_write_end(struct disk *overlay, struct disk_write *write, int result);
 
 /* Whole clusters (the last may be cut by the capacity) read as zeros from now on; their space goes back to the file
  * system. */
@@ -78,14 +61,6 @@ int qcow2_flush(struct disk *overlay);
 /* True after a failed fsync: only opening the overlay again helps. */
 bool qcow2_failed(struct disk *overlay);
 
-/* How an overlay changes its file, as one seam: a test records the order of writes and syncs, or lets them fail. */
-struct qcow2_io {
-	ssize_t (*pwrite)(void *context, int fd, const void *data, size_t length, off_t offset);
-	int (*fdatasync)(void *context, int fd);
-	int (*ftruncate)(void *context, int fd, off_t size);
-	int (*punch)(void *context, int fd, off_t offset, off_t length); /* fallocate(), PUNCH_HOLE | KEEP_SIZE */
-	void *context;
-};
-void qcow2_set_io(struct disk *overlay, const struct qcow2_io *io);
+void qcow2_set_io(struct disk *overlay, const struct disk_io *io);
 
 #endif

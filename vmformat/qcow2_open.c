@@ -539,10 +539,10 @@ static struct qcow2 *new_qcow2(int fd)
 		return NULL;
 	q->fd = fd;
 	q->read_only = (fcntl(fd, F_GETFL) & O_ACCMODE) == O_RDONLY;
-	q->io = qcow2_real_io;
+	q->io = disk_real_io;
 	pthread_mutex_init(&q->flush_lock, NULL);
 	pthread_mutex_init(&q->lock, NULL);
-	pthread_cond_init(&q->released, NULL);
+	pthread_cond_init(&q->locks.released, NULL);
 	return q;
 }
 
@@ -577,6 +577,8 @@ int qcow2_overlay_open(int fd, const char *name, struct disk *base, const char *
 		.format = &qcow2_overlay_format,
 		.capacity = base->capacity,
 		.parent = base,
+		.writer = &qcow2_writer,
+		.write_unit = CLUSTER,
 		.private = o.q,
 	};
 	snprintf(overlay->name, sizeof(overlay->name), "%s", name);

@@ -45,11 +45,11 @@ struct flat_table {
 struct qcow2 {
 	int fd;
 	bool read_only; /* fd is: for --dump */
-	struct qcow2_io io;
+	struct disk_io io;
 
-	pthread_mutex_t flush_lock; /* one commit at a time; taken before lock */
-	pthread_mutex_t lock;       /* all below. Held while an L2 table is read, never over a sync */
-	pthread_cond_t released;    /* a write ended */
+	pthread_mutex_t flush_lock;    /* one commit at a time; taken before lock */
+	pthread_mutex_t lock;          /* all below. Held while an L2 table is read, never over a sync */
+	struct disk_write_locks locks; /* by cluster of the disk */
 
 	struct flat_table l1, refs;
 	struct qcow2_table **tables; /* by L1 index; NULL: not in memory */
@@ -66,7 +66,6 @@ struct qcow2 {
 
 	uint8_t header[TABLE_PAGE];
 	bool header_dirty;
-	struct qcow2_write *writes;
 	int failed; /* negative errno of the fsync that failed */
 };
 
@@ -86,7 +85,7 @@ static inline void bit_clear(uint64_t *bits, uint64_t n)
 }
 
 extern const struct disk_format qcow2_overlay_format;
-extern const struct qcow2_io qcow2_real_io;
+extern const struct disk_writer qcow2_writer;
 
 uint64_t flat_get(const struct flat_table *t, uint64_t index);
 void flat_set(struct flat_table *t, uint64_t index, uint64_t value); /* and marks it dirty */

@@ -14,6 +14,7 @@
 #include "core/loop.h"
 #include "core/storage/block_io.h"
 #include "core/storage/read_ahead.h"
+#include "vmformat/disk_write.h"
 #include "vmformat/qcow2.h"
 
 #define MAX_WORKERS 16            /* disks and page cache are busy with fewer */
@@ -157,7 +158,7 @@ static int perform(struct block_io *io, struct disk *disk, bool writable, const 
 	case BLOCK_DISCARD:
 		return block_io_discard(io, disk, r->offset, r->length);
 	default:
-		return writable ? qcow2_flush(disk) : 0;
+		return writable ? disk->writer->flush(disk) : 0;
 	}
 }
 
@@ -284,7 +285,7 @@ static void describe_failure(struct block *b, const struct block_request *r, str
 	const char *medium = b->disk ? b->disk->name : "a medium that is gone";
 
 	*ret_error = (struct error){ 0 };
-	if (b->writable && qcow2_failed(b->disk))
+	if (b->writable && b->disk->writer->failed(b->disk))
 		error_set(ret_error, r->result,
 		          "%s: the changes in %s could not be brought to the disk (%s); the last of them may be lost. "
 		          "Check that "
@@ -672,7 +673,7 @@ void block_free(struct block *b)
 
 static int flush_medium(struct block *b, struct error *e)
 {
-	int r = b->writable ? qcow2_flush(b->disk) : 0;
+	int r = b->writable ? b->disk->writer->flush(b->disk) : 0;
 
 	if (r < 0)
 		return error_set(e, r,
@@ -698,7 +699,7 @@ int block_set_medium(struct block *b, struct disk *disk, int overlay_fd, struct 
 	}
 	if (r < 0)
 		return r;
-	swap_medium(b, top, top != disk);
+	swap_medium(b, top, top && top->writer);
 	return 0;
 }
 

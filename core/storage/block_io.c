@@ -9,7 +9,7 @@
 #include "core/storage/unit_cache.h"
 #include "vmformat/bytes.h"
 #include "vmformat/disk.h"
-#include "vmformat/qcow2.h"
+#include "vmformat/disk_write.h"
 
 /* Of longer ones so few fit into the cache that they would push out the one that is being read. */
 #define AHEAD_UNIT_MAX (512u << 10)
@@ -18,6 +18,7 @@ void block_io_release(struct block_io *io)
 {
 	free(io->bounce);
 	io->bounce = NULL;
+	io->bounce_unit = 0;
 }
 
 /* ---- iovecs ---- */
@@ -202,50 +203,58 @@ static bool reads_as_zero(struct disk *disk, uint64_t offset, uint64_t length)
 
 /* What lies beside the data in its first or last cluster, into buffer. Zeros around a fresh cluster are left out: a
  * hole. */
-static int read_beside(struct block_io *io, struct disk *overlay, const struct qcow2_write *w, uint64_t offset,
+static int read_beside(struct block_io *io, struct disk *disk, const struct disk_write *w, uint64_t offset,
                        uint32_t *length, uint8_t *buffer)
 {
 	struct iovec iov = { buffer, *length };
 
-	if (*length && w->fresh && reads_as_zero(overlay, offset, *length))
+	if (*length && w->fresh && reads_as_zero(disk, offset, *length))
 		*length = 0;
-	return block_io_read(io, overlay, offset, &iov, *length);
+	return block_io_read(io, disk, offset, &iov, *length);
 }
 
-static int write_run(struct block_io *io, struct disk *overlay, uint64_t offset, struct qcow2_write *w,
-                     struct cursor *from)
+/* Disks have units of different sizes. */
+static bool need_bounce(struct block_io *io, uint32_t unit)
+{
+	if (io->bounce_unit >= unit)
+		return true;
+	block_io_release(io);
+	io->bounce = malloc(2 * (size_t)unit);
+	io->bounce_unit = io->bounce ? unit : 0;
+	return io->bounce;
+}
+
+static int write_run(struct block_io *io, struct disk *disk, uint64_t offset, struct disk_write *w, struct cursor *from)
 {
 	uint32_t head = w->head, tail = w->tail;
 	unsigned count = 0;
 	int r;
 
-	if ((head || tail) && !io->bounce)
-		io->bounce = malloc(2 * QCOW2_CLUSTER);
-	if ((head || tail) && !io->bounce)
+	if ((head || tail) && !need_bounce(io, disk->write_unit))
 		return -ENOMEM;
-	r = read_beside(io, overlay, w, offset - head, &head, io->bounce);
+	r = read_beside(io, disk, w, offset - head, &head, io->bounce);
 	if (r == 0)
-		r = read_beside(io, overlay, w, offset + w->length, &tail, io->bounce + QCOW2_CLUSTER);
+		r = read_beside(io, disk, w, offset + w->length, &tail, io->bounce + io->bounce_unit);
 	if (r < 0)
 		return r;
 	if (head)
 		io->pieces[count++] = (struct iovec){ io->bounce, head };
 	count += cursor_take(from, w->length, io->pieces + count);
 	if (tail)
-		io->pieces[count++] = (struct iovec){ io->bounce + QCOW2_CLUSTER, tail };
+		io->pieces[count++] = (struct iovec){ io->bounce + io->bounce_unit, tail };
 	return transfer(pwritev, w->fd, io->pieces, count, w->fd_offset - head);
 }
 
-static int write_from(struct block_io *io, struct disk *overlay, uint64_t offset, struct cursor *from, uint32_t length)
+static int write_from(struct block_io *io, struct disk *disk, uint64_t offset, struct cursor *from, uint32_t length)
 {
 	while (length) {
-		struct qcow2_write w;
-		int r = qcow2_write_begin(overlay, offset, length, &w);
+		struct disk_write w;
+		int r = disk->writer->begin(disk, offset, length, &w);
 
 		if (r < 0)
 			return r;
-		r = write_run(io, overlay, offset, &w, from);
-		qcow2_write_end(overlay, &w, r);
+		r = write_run(io, disk, offset, &w, from);
+		disk->writer->end(disk, &w, r);
 		if (r < 0)
 			return r;
 		offset += w.length;
@@ -273,26 +282,26 @@ static bool cursor_skip(struct cursor *c, size_t length)
 	return zero;
 }
 
-/* A cluster of the overlay that has its place in the file already: zeros go there like other bytes, and cost no tables. */
-static bool is_stored(struct disk *overlay, uint64_t offset)
+/* A unit that has its place in the file already: zeros go there like other bytes, and cost no tables. */
+static bool is_stored(struct disk *disk, uint64_t offset)
 {
 	struct disk_extent extent;
 
-	return overlay->format->map(overlay, offset, QCOW2_CLUSTER, &extent) < 0 || extent.kind == DISK_DATA;
+	return disk->format->map(disk, offset, disk->write_unit, &extent) < 0 || extent.kind == DISK_DATA;
 }
 
-/* How much of the write is bytes to be stored (or, from a cluster's begin on, new clusters of zeros that need no room: what mkfs
+/* How much of the write is bytes to be stored (or, from a unit's begin on, new units of zeros that need no room: what mkfs
  * and installers write by the gigabyte). *from goes behind it. */
-static uint32_t next_stretch(struct disk *overlay, uint64_t offset, struct cursor *from, uint32_t length,
-                             bool *ret_zeros)
+static uint32_t next_stretch(struct disk *disk, uint64_t offset, struct cursor *from, uint32_t length, bool *ret_zeros)
 {
+	const uint32_t unit = disk->write_unit;
 	uint32_t done = 0;
 
 	*ret_zeros = false;
 	while (done < length) {
-		uint32_t n = MIN(QCOW2_CLUSTER - (uint32_t)((offset + done) % QCOW2_CLUSTER), length - done);
+		uint32_t n = MIN(unit - (uint32_t)((offset + done) % unit), length - done);
 		struct cursor behind = *from;
-		bool zeros = cursor_skip(&behind, n) && n == QCOW2_CLUSTER && !is_stored(overlay, offset + done);
+		bool zeros = cursor_skip(&behind, n) && n == unit && !is_stored(disk, offset + done);
 
 		if (done && zeros != *ret_zeros)
 			break;
@@ -303,16 +312,18 @@ static uint32_t next_stretch(struct disk *overlay, uint64_t offset, struct curso
 	return done;
 }
 
-int block_io_write(struct block_io *io, struct disk *overlay, uint64_t offset, const struct iovec *iov, uint32_t length)
+int block_io_write(struct block_io *io, struct disk *disk, uint64_t offset, const struct iovec *iov, uint32_t length)
 {
 	struct cursor from = { iov, 0 };
 
 	while (length) {
 		struct cursor stretch = from;
 		bool zeros;
-		uint32_t n = next_stretch(overlay, offset, &from, length, &zeros);
-		int r = zeros ? qcow2_zero(overlay, offset, n) : write_from(io, overlay, offset, &stretch, n);
+		uint32_t n = next_stretch(disk, offset, &from, length, &zeros);
+		int r = zeros ? disk->writer->zero(disk, offset, n) : -EOPNOTSUPP;
 
+		if (r == -EOPNOTSUPP)
+			r = write_from(io, disk, offset, &stretch, n);
 		if (r < 0)
 			return r;
 		offset += n;
@@ -323,31 +334,46 @@ int block_io_write(struct block_io *io, struct disk *overlay, uint64_t offset, c
 
 /* ---- discarding ---- */
 
-/* Less than a cluster: real zeros, where there are none yet. */
-static int write_zeros(struct block_io *io, struct disk *overlay, uint64_t offset, uint32_t length)
+/* Real zeros. */
+static int store_zeros(struct block_io *io, struct disk *disk, uint64_t offset, uint64_t length)
 {
 	static const uint8_t zeros[4096];
-	struct iovec iov[QCOW2_CLUSTER / sizeof(zeros)];
-	struct cursor from = { iov, 0 };
+	struct iovec iov[16];
+	int r = 0;
 
-	if (length == 0 || reads_as_zero(overlay, offset, length))
-		return 0;
 	for (size_t i = 0; i < ARRAY_SIZE(iov); i++)
 		iov[i] = (struct iovec){ (void *)zeros, sizeof(zeros) };
-	return write_from(io, overlay, offset, &from, length);
+	while (r == 0 && length) {
+		struct cursor from = { iov, 0 };
+		uint32_t n = (uint32_t)MIN(length, sizeof(zeros) * ARRAY_SIZE(iov));
+
+		r = write_from(io, disk, offset, &from, n);
+		offset += n;
+		length -= n;
+	}
+	return r;
 }
 
-int block_io_discard(struct block_io *io, struct disk *overlay, uint64_t offset, uint32_t length)
+/* Less than a unit: real zeros, where there are none yet. */
+static int write_zeros(struct block_io *io, struct disk *disk, uint64_t offset, uint64_t length)
 {
+	return length == 0 || reads_as_zero(disk, offset, length) ? 0 : store_zeros(io, disk, offset, length);
+}
+
+int block_io_discard(struct block_io *io, struct disk *disk, uint64_t offset, uint32_t length)
+{
+	const uint32_t unit = disk->write_unit;
 	uint64_t end = offset + length;
-	uint64_t first = (offset + QCOW2_CLUSTER - 1) / QCOW2_CLUSTER * QCOW2_CLUSTER;
-	uint64_t last = end == overlay->capacity ? end : end / QCOW2_CLUSTER * QCOW2_CLUSTER;
+	uint64_t first = (offset + unit - 1) / unit * unit;
+	uint64_t last = end == disk->capacity ? end : end / unit * unit;
 	int r;
 
-	if (first > last) /* within one cluster */
-		return write_zeros(io, overlay, offset, length);
-	r = write_zeros(io, overlay, offset, (uint32_t)(first - offset));
+	if (first > last) /* within one unit */
+		return write_zeros(io, disk, offset, length);
+	r = write_zeros(io, disk, offset, first - offset);
 	if (r == 0)
-		r = qcow2_zero(overlay, first, last - first);
-	return r < 0 ? r : write_zeros(io, overlay, last, (uint32_t)(end - last));
+		r = disk->writer->zero(disk, first, last - first);
+	if (r == -EOPNOTSUPP)
+		r = store_zeros(io, disk, first, last - first);
+	return r < 0 ? r : write_zeros(io, disk, last, end - last);
 }

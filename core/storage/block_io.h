@@ -31,7 +31,8 @@ void unit_cache_clear(struct unit_cache *cache);
 struct block_io {
 	struct unit_cache *units;               /* shared, borrowed */
 	bool met_packed;                        /* a read met a compressed unit; for the caller to clear */
-	uint8_t *bounce;                        /* two clusters, allocated when first needed */
+	uint8_t *bounce;                        /* two units of a disk that is written, allocated when first needed */
+	uint32_t bounce_unit;                   /* how long each is */
 	struct iovec pieces[BLOCK_MAX_IOV + 2]; /* of one transfer: the data, and what surrounds it in a new cluster */
 };
 void block_io_release(struct block_io *io); /* what it allocated itself */
@@ -40,9 +41,8 @@ int block_io_read(struct block_io *io, struct disk *disk, uint64_t offset, const
 /* Unpacks the compressed units of [offset, offset + length), which is inside the disk, into the cache; what fails is left for who
  * reads it. Returns where the last of them ends, 0: there was none. */
 uint64_t block_io_unpack(struct block_io *io, struct disk *disk, uint64_t offset, uint32_t length);
-/* overlay: a disk of qcow2_overlay_open(). */
-int block_io_write(struct block_io *io, struct disk *overlay, uint64_t offset, const struct iovec *iov,
-                   uint32_t length);
-int block_io_discard(struct block_io *io, struct disk *overlay, uint64_t offset, uint32_t length);
+/* disk: one with a writer. */
+int block_io_write(struct block_io *io, struct disk *disk, uint64_t offset, const struct iovec *iov, uint32_t length);
+int block_io_discard(struct block_io *io, struct disk *disk, uint64_t offset, uint32_t length);
 
 #endif

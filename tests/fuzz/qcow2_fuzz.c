@@ -52,7 +52,7 @@ static int try_open(int fd, struct disk **ret_overlay)
 static void touch(struct disk *overlay, uint64_t offset, uint32_t length, int result)
 {
 	while (length) {
-		struct qcow2_write w;
+		struct disk_write w;
 
 		if (qcow2_write_begin(overlay, offset, length, &w) < 0)
 			return;

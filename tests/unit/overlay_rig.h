@@ -190,8 +190,8 @@ RIG_HELPER struct disk *rig_open(struct rig *rig)
 
 /* ---- a small engine: all writes of one thread, through a seam (NULL: the real call) ---- */
 
-RIG_HELPER int rig_write_run(struct disk *overlay, const struct qcow2_io *seam, uint64_t offset, const uint8_t *data,
-                             const struct qcow2_write *w)
+RIG_HELPER int rig_write_run(struct disk *overlay, const struct disk_io *seam, uint64_t offset, const uint8_t *data,
+                             const struct disk_write *w)
 {
 	size_t length = (size_t)w->head + w->length + w->tail;
 	off_t at = (off_t)(w->fd_offset - w->head);
@@ -207,17 +207,17 @@ RIG_HELPER int rig_write_run(struct disk *overlay, const struct qcow2_io *seam, 
 	return n == (ssize_t)length ? 0 : -EIO;
 }
 
-RIG_HELPER int rig_write(struct disk *overlay, const struct qcow2_io *seam, uint64_t offset, const uint8_t *data,
+RIG_HELPER int rig_write(struct disk *overlay, const struct disk_io *seam, uint64_t offset, const uint8_t *data,
                          uint32_t length)
 {
 	while (length) {
-		struct qcow2_write w;
-		int r = qcow2_write_begin(overlay, offset, length, &w);
+		struct disk_write w;
+		int r = overlay->writer->begin(overlay, offset, length, &w);
 
 		if (r < 0)
 			return r;
 		r = rig_write_run(overlay, seam, offset, data, &w);
-		qcow2_write_end(overlay, &w, r);
+		overlay->writer->end(overlay, &w, r);
 		if (r < 0)
 			return r;
 		offset += w.length;

@@ -165,7 +165,7 @@ static void write_base(struct rig *rig, struct model *m)
 	}
 }
 
-static void write_some(struct disk *overlay, const struct qcow2_io *io, struct model *m, uint64_t *seed)
+static void write_some(struct disk *overlay, const struct disk_io *io, struct model *m, uint64_t *seed)
 {
 	static uint8_t data[WINDOW_SECTORS * DISK_SECTOR];
 	unsigned window = (unsigned)(rig_random(seed) % WINDOWS), first = (unsigned)(rig_random(seed) % WINDOW_SECTORS);
@@ -204,7 +204,7 @@ static void flush(struct disk *overlay, struct record *log, struct model *m)
 /* From the first flush of an empty file on. */
 static void run(struct rig *rig, struct record *log, struct model *m, uint64_t seed)
 {
-	struct qcow2_io io = { record_pwrite, record_fdatasync, record_ftruncate, record_punch, log };
+	struct disk_io io = { record_pwrite, record_fdatasync, record_ftruncate, record_punch, log };
 	struct disk *overlay = rig_open(rig);
 
 	qcow2_set_io(overlay, &io);

@@ -239,7 +239,7 @@ static void overlay_of_more_tables_than_the_cache_holds_is_complete(void **state
 static void allocate(struct disk *overlay, uint64_t offset, uint64_t length)
 {
 	while (length) {
-		struct qcow2_write w;
+		struct disk_write w;
 
 		assert_int_equal(qcow2_write_begin(overlay, offset, (uint32_t)MIN(length, 32u << 20), &w), 0);
 		qcow2_write_end(overlay, &w, 0);
@@ -333,7 +333,7 @@ static void overlay_opens_read_only_for_a_dump(void **state)
 {
 	struct rig rig;
 	struct disk *overlay, *base;
-	struct qcow2_write w;
+	struct disk_write w;
 	struct error e = { 0 };
 
 	(void)state;
@@ -557,7 +557,7 @@ static void overlay_entry_that_turns_bad_is_an_io_error(void **state)
 	struct rig rig;
 	struct disk *overlay;
 	struct disk_extent extent;
-	struct qcow2_write w;
+	struct disk_write w;
 
 	(void)state;
 	make_overlay(&rig);
@@ -620,7 +620,7 @@ static int faulty_punch(void *context, int fd, off_t offset, off_t length)
 
 static void set_faults(struct disk *overlay, struct faults *f)
 {
-	struct qcow2_io io = { faulty_pwrite, faulty_fdatasync, faulty_ftruncate, faulty_punch, f };
+	struct disk_io io = { faulty_pwrite, faulty_fdatasync, faulty_ftruncate, faulty_punch, f };
 
 	qcow2_set_io(overlay, &io);
 }
@@ -630,7 +630,7 @@ static void overlay_failed_fsync_is_never_forgotten(void **state)
 	struct faults f = { .sync_error = EIO };
 	struct rig rig;
 	struct disk *overlay;
-	struct qcow2_write w;
+	struct disk_write w;
 
 	(void)state;
 	make_overlay(&rig);
@@ -680,7 +680,7 @@ static void overlay_failed_write_gives_its_clusters_back(void **state)
 {
 	struct rig rig;
 	struct disk *overlay;
-	struct qcow2_write first, second;
+	struct disk_write first, second;
 
 	(void)state;
 	make_overlay(&rig);
@@ -704,7 +704,7 @@ static void overlay_that_cannot_grow_reports_it_and_goes_on_later(void **state)
 	struct faults f = { .size_error = EFBIG };
 	struct rig rig;
 	struct disk *overlay;
-	struct qcow2_write w;
+	struct disk_write w;
 
 	(void)state;
 	make_overlay(&rig);
@@ -765,7 +765,7 @@ static void overlay_partial_writes_of_one_cluster_follow_each_other(void **state
 	uint8_t data[512];
 	struct rig rig;
 	struct racer racer;
-	struct qcow2_write w;
+	struct disk_write w;
 	pthread_t thread;
 
 	(void)state;
@@ -789,7 +789,7 @@ static void overlay_writes_in_place_do_not_wait_for_each_other(void **state)
 {
 	struct rig rig;
 	struct disk *overlay;
-	struct qcow2_write first, second;
+	struct disk_write first, second;
 
 	(void)state;
 	make_overlay(&rig);

@@ -43,6 +43,23 @@ int beside_open(const char *asking, const char *name, const struct files *files,
 	return files_open(files, name, ret_file, e);
 }
 
+int beside_open_writable(const char *asking, const char *name, const struct files *files, struct file *ret_file,
+                         struct error *e)
+{
+	struct error first = { 0 };
+	char path[BESIDE_NAME];
+	int r;
+
+	if (!files->open_writable)
+		return error_set(e, -EACCES, "%s may not be written", name);
+	if (!in_folder_of(asking, name, path))
+		return files->open_writable(files, name, ret_file, e);
+	r = files->open_writable(files, path, ret_file, &first);
+	if (r == -ENOENT) /* only then it is the other file that is read, too */
+		return files->open_writable(files, name, ret_file, e);
+	return r < 0 ? error_set(e, r, "%s", first.text) : 0;
+}
+
 /* ---- parents ---- */
 
 static int add_name(struct disk *disk, const char *name)

@@ -22,6 +22,10 @@ const char *beside_base_name(const char *name);
 int beside_open(const char *asking, const char *name, const struct files *files, struct file *ret_file,
                 struct error *e);
 
+/* The same file, to be written. */
+int beside_open_writable(const char *asking, const char *name, const struct files *files, struct file *ret_file,
+                         struct error *e);
+
 /*
  * Fills disk->parent_names with what may lead to the parent that is written as `written` (UTF-8): beside the disk as it
  * stands; and, for an absolute path of another computer (also of Windows) or one that leads out of the folder, what has

@@ -5,10 +5,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "vmformat/bytes.h"
 #include "vmformat/disk_formats.h"
+#include "vmformat/raw.h"
 #include "vmformat/vhd.h"
 #include "vmformat/vmdk.h"
 
@@ -206,6 +208,81 @@ int disk_open_as(const char *format, struct file *file, const struct files *file
                  struct error *e)
 {
 	return open_chain(format, file, files, ret_disk, e);
+}
+
+/* ---- in place ---- */
+
+bool disk_is_raw_by_name(const char *name)
+{
+	static const char *const endings[] = { ".img", ".raw" };
+	size_t length = strlen(name);
+
+	for (size_t i = 0; i < ARRAY_SIZE(endings); i++)
+		if (length > 4 && strcasecmp(name + length - 4, endings[i]) == 0)
+			return true;
+	return false;
+}
+
+static int find_writable_format(const struct file *file, const struct files *files,
+                                const struct disk_format **ret_format, struct error *e)
+{
+	struct file whole;
+	int r;
+
+	*ret_format = &raw_format;
+	if (disk_is_raw_by_name(file->name))
+		return 0;
+	if (vmdk_find_whole(file, files, &whole)) {
+		r = error_set(e, -ENOTSUP, "%s is a piece of %s, so it cannot be written in place", file->name,
+		              whole.name);
+		file_close(&whole);
+		return r;
+	}
+	r = probe(file, ret_format, e);
+	if (r == 0 && *ret_format != &vmdk_format)
+		r = error_set(e, -ENOTSUP, "%s is %s, and only VMDK and raw disks (.img, .raw) can be written in place",
+		              file->name, (*ret_format)->name);
+	return r;
+}
+
+static int open_writable_layer(struct file *file, const struct files *files, struct disk **ret_disk, struct error *e)
+{
+	const struct disk_format *format;
+	struct disk *disk;
+	int r = find_writable_format(file, files, &format, e);
+
+	if (r < 0)
+		return r;
+	disk = calloc(1, sizeof(*disk));
+	if (!disk)
+		return error_set(e, -ENOMEM, "%s: not enough memory", file->name);
+	disk->format = format;
+	disk->in_place = true;
+	snprintf(disk->name, sizeof(disk->name), "%s", file->name);
+	r = format->open(disk, file, files, e);
+	if (r == 0)
+		*ret_disk = disk;
+	else
+		disk_close(disk);
+	return r;
+}
+
+int disk_open_in_place(const char *name, const struct files *files, struct disk **ret_disk, struct error *e)
+{
+	struct disk *disk = NULL;
+	struct file file;
+	int r = files->open_writable ? files->open_writable(files, name, &file, e) : -EACCES;
+
+	if (r < 0)
+		return error_set(e, r, "%s may not be written", name);
+	r = open_writable_layer(&file, files, &disk, e);
+	if (r < 0)
+		file_close(&file);
+	else
+		r = open_parents(disk, files, e);
+	if (r == 0)
+		*ret_disk = disk;
+	return r;
 }
 
 int disk_map(struct disk *disk, uint64_t offset, uint64_t length, struct disk_extent *ret_extent,

@@ -84,6 +84,16 @@ int disk_open(struct file *file, const struct files *files, struct disk **ret_di
 int disk_open_as(const char *format, struct file *file, const struct files *files, struct disk **ret_disk,
                  struct error *e);
 
+/*
+ * Opens the disk behind a name of files, to be written in place: files->open_writable is asked for it and the pieces of it;
+ * the disks below it are only read. Only raw disks (told by their name, for a guest writes their first bytes: .img, .raw) and VMDK are.
+ * -ENOTSUP: it cannot be written so, and e says why; -EBUSY: somebody else writes it; -EXDEV, -EACCES and others as open_writable says.
+ */
+int disk_open_in_place(const char *name, const struct files *files, struct disk **ret_disk, struct error *e);
+
+/* Is this the name of a disk that is raw whatever is in it? */
+bool disk_is_raw_by_name(const char *name);
+
 /* As format->map, but never answers PARENT: follows the chain. ret_owner (may be NULL) is the disk whose unpack() fits. */
 int disk_map(struct disk *disk, uint64_t offset, uint64_t length, struct disk_extent *ret_extent,
              struct disk **ret_owner);

@@ -31,6 +31,7 @@ struct disk_write {
 	uint64_t begin, end; /* units that are locked */
 	bool exclusive;
 	uint64_t host; /* the place in the file, in what the format counts */
+	unsigned part; /* of a disk of several files */
 	struct qcow2_table *table;
 	struct vmdk_page *page;
 	struct disk_write *next;

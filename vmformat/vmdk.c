@@ -11,6 +11,7 @@
 
 #include "vmformat/beside.h"
 #include "vmformat/bytes.h"
+#include "vmformat/vmdk_disk.h"
 
 /*
  * Grain tables that opening looks at, over all extents, to notice a cut download: 32 KiB, however large the
@@ -19,23 +20,6 @@
 #define END_SAMPLES 16u
 
 #define EXTENSION ".vmdk"
-
-enum extent_kind { EXTENT_FLAT, EXTENT_SPARSE, EXTENT_ZERO, EXTENT_NOACCESS };
-
-struct vmdk_extent {
-	enum extent_kind kind;
-	uint64_t start, length;    /* bytes of the disk */
-	struct file file;          /* FLAT; the window begins with the extent's first byte */
-	struct vmdk_sparse sparse; /* SPARSE */
-};
-
-struct vmdk {
-	struct vmdk_cache *cache;
-	bool has_cid;
-	uint32_t cid, parent_cid;
-	unsigned extent_count;
-	struct vmdk_extent extents[]; /* by start, without gaps */
-};
 
 /* ---- names ---- */
 
@@ -188,6 +172,10 @@ static int take_identity(struct disk *disk, const struct vmdk_descriptor *d, str
 	v->has_cid = d->has_cid;
 	v->cid = d->cid;
 	v->parent_cid = d->parent_cid;
+	v->cid_offset = d->cid_offset;
+	v->cid_length = (unsigned)d->cid_length;
+	v->tracks_changes = d->tracks_changes;
+	v->is_split = strncasecmp(d->create_type, "twoGb", 5) == 0 || strncasecmp(d->create_type, "2Gb", 3) == 0;
 	for (unsigned i = 0; i < v->extent_count; i++)
 		v->extents[i].sparse.is_delta = d->is_delta;
 	r = d->is_delta ? beside_set_parent(disk, d->parent_hint) : 0;
@@ -293,24 +281,40 @@ static int open_sparse(struct vmdk *v, struct vmdk_extent *extent, const struct 
 	return vmdk_sparse_check_end(&extent->sparse, END_SAMPLES / v->extent_count + 1, e);
 }
 
-static int open_extent(struct vmdk *v, struct vmdk_extent *extent, const struct vmdk_extent_line *line,
-                       const char *name, const struct files *files, struct error *e)
+/* Who may write only a part of a disk cannot write the disk. */
+static int refuse_part(const struct vmdk_extent_line *line, const char *name, struct error *e)
 {
+	return error_set(e, -ENOTSUP, "%s, line %u: a part of the disk is %s, so it cannot be written in place", name,
+	                 line->line, line->access == VMDK_RW ? "only zeros" : "not to be written");
+}
+
+static int open_extent(struct disk *disk, struct vmdk_extent *extent, const struct vmdk_extent_line *line,
+                       const struct files *files, struct error *e)
+{
+	const char *name = disk->name;
 	struct error cause = { 0 };
 	struct file file;
 	int r;
 
+	if (disk->in_place && (line->access != VMDK_RW || line->type == VMDK_ZERO))
+		return refuse_part(line, name, e);
 	if (line->access == VMDK_NOACCESS || line->type == VMDK_ZERO) {
 		extent->kind = line->access == VMDK_NOACCESS ? EXTENT_NOACCESS : EXTENT_ZERO;
 		return 0;
 	}
-	r = beside_open(name, line->file, files, &file, &cause);
-	if (r < 0)
-		return missing(line, name, r, &cause, e);
+	if (disk->in_place) {
+		r = beside_open_writable(name, line->file, files, &file, e);
+		if (r < 0)
+			return r;
+	} else {
+		r = beside_open(name, line->file, files, &file, &cause);
+		if (r < 0)
+			return missing(line, name, r, &cause, e);
+	}
 	if (line->type == VMDK_FLAT)
 		r = open_flat(extent, line, &file, e);
 	else
-		r = open_sparse(v, extent, line, name, &file, e);
+		r = open_sparse(disk->private, extent, line, name, &file, e);
 	file_close(&file);
 	return r;
 }
@@ -333,7 +337,7 @@ static int open_extents(struct disk *disk, const struct vmdk_descriptor *d, cons
 
 		extent->start = disk->capacity;
 		extent->length = d->extents[i].sectors * DISK_SECTOR;
-		r = open_extent(v, extent, &d->extents[i], disk->name, files, e);
+		r = open_extent(disk, extent, &d->extents[i], files, e);
 		if (r < 0)
 			return r;
 		disk->capacity += extent->length;
@@ -353,6 +357,8 @@ static int open_separate(struct disk *disk, const struct file *file, const struc
 	r = open_extents(disk, &d, files, e);
 	if (r == 0)
 		r = take_identity(disk, &d, e);
+	if (r == 0 && disk->in_place)
+		r = vmdk_make_writable(disk, file, 0, e);
 	vmdk_descriptor_free(&d);
 	return r;
 }
@@ -424,6 +430,8 @@ static int open_monolithic(struct disk *disk, const struct file *file, struct er
 		r = vmdk_sparse_check_end(&extent->sparse, END_SAMPLES, e);
 	extent->length = disk->capacity = extent->sparse.capacity;
 	disk->unit_limit = extent->sparse.compressed ? extent->sparse.grain : 0;
+	if (r == 0 && disk->in_place)
+		r = vmdk_make_writable(disk, &extent->sparse.file, extent->sparse.descriptor_offset, e);
 	return r;
 }
 
@@ -449,6 +457,7 @@ static void vmdk_close(struct disk *disk)
 
 	if (!v)
 		return;
+	vmdk_end_writing(v);
 	for (unsigned i = 0; i < v->extent_count; i++) {
 		file_close(&v->extents[i].file);
 		vmdk_sparse_close(&v->extents[i].sparse);
@@ -466,8 +475,7 @@ static bool vmdk_probe(const struct file *file, const uint8_t *head, size_t head
 
 /* ---- reading ---- */
 
-/* The extent with this offset, which is inside the disk. */
-static const struct vmdk_extent *find_extent(const struct vmdk *v, uint64_t offset)
+struct vmdk_extent *vmdk_find_extent(struct vmdk *v, uint64_t offset)
 {
 	unsigned low = 0, high = v->extent_count;
 
@@ -498,7 +506,7 @@ static int map_sparse(const struct vmdk_extent *extent, uint64_t offset, uint64_
 
 static int vmdk_map(struct disk *disk, uint64_t offset, uint64_t length, struct disk_extent *ret_extent)
 {
-	const struct vmdk_extent *extent = find_extent(disk->private, offset);
+	struct vmdk_extent *extent = vmdk_find_extent(disk->private, offset);
 
 	offset -= extent->start;
 	length = MIN(length, extent->length - offset);
@@ -524,7 +532,7 @@ static int vmdk_map(struct disk *disk, uint64_t offset, uint64_t length, struct 
 
 static int vmdk_unpack(struct disk *disk, const struct disk_extent *unit, void *buffer)
 {
-	const struct vmdk_extent *extent = find_extent(disk->private, unit->unit_offset);
+	const struct vmdk_extent *extent = vmdk_find_extent(disk->private, unit->unit_offset);
 
 	assert(extent->kind == EXTENT_SPARSE && unit->kind == DISK_PACKED);
 	return vmdk_sparse_unpack(&extent->sparse, unit->unit_offset - extent->start, unit->unit_key, buffer,

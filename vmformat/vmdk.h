@@ -58,6 +58,8 @@ struct vmdk_descriptor {
 	uint32_t cid, parent_cid; /* "content ID": another one after each session that wrote */
 	char *parent_hint;        /* a delta's parent, as written, in UTF-8; else NULL */
 	unsigned parent_line;
+	size_t cid_offset, cid_length; /* bytes of the text that are its digits; length 0: it has none */
+	bool tracks_changes;           /* changeTrackPath: a second file knows which blocks were written */
 	unsigned extent_count;
 	struct vmdk_extent_line *extents;
 };
@@ -78,6 +80,7 @@ void vmdk_descriptor_free(struct vmdk_descriptor *d); /* harmless on an empty on
  */
 
 struct vmdk_cache;  /* grain tables and decompressors of one disk */
+struct vmdk_live;   /* an extent that is written (vmdk_live.h) */
 struct vmdk_layout; /* how a kind of extents lays out its tables (vmdk_grains.h) */
 
 struct vmdk_cache *vmdk_cache_new(void);
@@ -88,6 +91,7 @@ struct vmdk_sparse {
 	struct vmdk_cache *cache; /* borrowed */
 	unsigned number;          /* of the extent in its disk: a key in the cache */
 	const struct vmdk_layout *layout;
+	struct vmdk_live *live;     /* borrowed: through it tables are read; NULL: read only */
 	uint64_t capacity;          /* bytes */
 	uint32_t grain;             /* bytes */
 	uint64_t directories[2];    /* byte offsets in file: the grain directory and the redundant one (0: none) */

@@ -72,7 +72,7 @@ struct span {
 struct parser {
 	struct span rest; /* what is not read yet */
 	unsigned line;    /* 1-based number of the line in work */
-	const char *name;
+	const char *name, *text;
 	struct error *e;
 	struct vmdk_descriptor *d;
 	unsigned room;    /* allocated d->extents */
@@ -305,6 +305,10 @@ static bool parse_cid(struct span value, uint32_t *ret)
 static int take_cid(struct parser *p, struct span value)
 {
 	p->d->has_cid = parse_cid(value, &p->d->cid);
+	if (p->d->has_cid) {
+		p->d->cid_offset = (size_t)(value.at - p->text);
+		p->d->cid_length = value.length;
+	}
 	return 0;
 }
 
@@ -327,6 +331,12 @@ static int take_parent_hint(struct parser *p, struct span value)
 	p->hint = value;
 	if (!p->has_parent_cid)
 		p->d->parent_line = p->line;
+	return 0;
+}
+
+static int take_change_track(struct parser *p, struct span value)
+{
+	p->d->tracks_changes = value.length > 0;
 	return 0;
 }
 
@@ -354,8 +364,13 @@ static const struct {
 	const char *name;
 	int (*take)(struct parser *p, struct span value);
 } keys[] = {
-	{ "version", take_version }, { "encoding", take_encoding },    { "createType", take_create_type },
-	{ "CID", take_cid },         { "parentCID", take_parent_cid }, { "parentFileNameHint", take_parent_hint },
+	{ "version", take_version },
+	{ "encoding", take_encoding },
+	{ "createType", take_create_type },
+	{ "CID", take_cid },
+	{ "parentCID", take_parent_cid },
+	{ "parentFileNameHint", take_parent_hint },
+	{ "changeTrackPath", take_change_track },
 };
 
 static int parse_key(struct parser *p, struct span line)
@@ -432,7 +447,7 @@ static int parse_lines(struct parser *p)
 int vmdk_descriptor_parse(const char *text, size_t length, const char *name, struct vmdk_descriptor *ret,
                           struct error *e)
 {
-	struct parser p = { .rest = { text, length }, .name = name, .e = e, .d = ret };
+	struct parser p = { .rest = { text, length }, .text = text, .name = name, .e = e, .d = ret };
 	int r;
 
 	*ret = (struct vmdk_descriptor){ 0 };

@@ -10,6 +10,7 @@
 
 #include "vmformat/bytes.h"
 #include "vmformat/vmdk_grains.h"
+#include "vmformat/vmdk_live.h"
 
 /*
  * Pages of tables, 2 KiB each, kept where (extent, page) falls: a run of 512 pages has no collision. With grains of 64 KiB
@@ -166,6 +167,8 @@ static int get_page(const struct vmdk_sparse *s, uint64_t page, uint8_t raw[VMDK
 	bool hit;
 	int r;
 
+	if (s->live)
+		return vmdk_live_page(s->live, page, raw);
 	pthread_mutex_lock(&cache->lock);
 	hit = slot->valid && slot->extent == s->number && slot->page == page;
 	if (hit)

@@ -25,6 +25,7 @@
 
 struct rig {
 	char folder[64], base_path[96], overlay_path[96];
+	char origin_path[96]; /* what the written file began as; "": it was empty */
 	uint64_t capacity;
 	bool unpack_fails; /* what the base answers to unpack() */
 };
@@ -154,6 +155,14 @@ RIG_HELPER void rig_clean(struct rig *rig)
 	assert_int_equal(system(command), 0);
 }
 
+RIG_HELPER void rig_copy(const char *from, const char *to)
+{
+	char command[256];
+
+	snprintf(command, sizeof(command), "cp --sparse=always %s %s", from, to);
+	assert_int_equal(system(command), 0);
+}
+
 RIG_HELPER int rig_overlay_fd(const struct rig *rig)
 {
 	int fd = open(rig->overlay_path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
@@ -244,15 +253,20 @@ RIG_HELPER bool rig_has_qemu_img(void)
 
 enum rig_verdict { RIG_SOUND = 0, RIG_CORRUPT = 2, RIG_LEAKS = 3 };
 
-RIG_HELPER enum rig_verdict rig_check(const char *path)
+RIG_HELPER enum rig_verdict rig_check_as(const char *format, const char *path)
 {
 	char command[256];
 	int status;
 
-	snprintf(command, sizeof(command), "qemu-img check -q -f qcow2 %s >/dev/null 2>&1", path);
+	snprintf(command, sizeof(command), "qemu-img check -q -f %s %s >/dev/null 2>&1", format, path);
 	status = system(command);
 	assert_true(WIFEXITED(status));
 	return (enum rig_verdict)WEXITSTATUS(status);
+}
+
+RIG_HELPER enum rig_verdict rig_check(const char *path)
+{
+	return rig_check_as("qcow2", path);
 }
 
 /* Sets the base in a copy of the overlay, as a person would to rescue data, and compares the whole with a raw file. */

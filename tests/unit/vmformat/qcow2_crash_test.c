@@ -13,216 +13,24 @@
 
 #include "tests/unit/overlay_rig.h"
 
-#define CLUSTER QCOW2_CLUSTER
+#include "tests/unit/crash_rig.h"
+
 #define L2_SPAN (512ull << 20)
 #define CAPACITY (2 * L2_SPAN + (1u << 20))
-#define WINDOWS 3
-#define WINDOW_SECTORS 1024 /* 512 KiB of the disk at each place that is written to */
-#define SECTORS (WINDOWS * WINDOW_SECTORS)
-#define OPERATIONS 80
-
 static const uint64_t windows[WINDOWS] = { 0, L2_SPAN - (256u << 10), 2 * L2_SPAN + (512u << 10) };
-
-/* ---- the record ---- */
-
-enum event_kind { WRITE, SYNC, SIZE, PUNCH, FLUSHED };
-
-struct event {
-	enum event_kind kind;
-	uint64_t offset, length;
-	uint8_t *data;
-};
-
-struct record {
-	struct event events[8192];
-	size_t count;
-};
-
-static void record(struct record *log, enum event_kind kind, uint64_t offset, uint64_t length, const void *data)
-{
-	struct event *e = &log->events[log->count++];
-
-	assert_true(log->count < ARRAY_SIZE(log->events));
-	*e = (struct event){ kind, offset, length, NULL };
-	if (data) {
-		e->data = malloc(length);
-		assert_non_null(e->data);
-		memcpy(e->data, data, length);
-	}
-}
-
-static ssize_t record_pwrite(void *context, int fd, const void *data, size_t length, off_t offset)
-{
-	record(context, WRITE, (uint64_t)offset, length, data);
-	return pwrite(fd, data, length, offset);
-}
-
-static int record_fdatasync(void *context, int fd)
-{
-	(void)fd;
-	record(context, SYNC, 0, 0, NULL);
-	return 0;
-}
-
-static int record_ftruncate(void *context, int fd, off_t size)
-{
-	record(context, SIZE, (uint64_t)size, 0, NULL);
-	return ftruncate(fd, size);
-}
-
-static int record_punch(void *context, int fd, off_t offset, off_t length)
-{
-	record(context, PUNCH, (uint64_t)offset, (uint64_t)length, NULL);
-	return fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, offset, length);
-}
-
-static void apply(int fd, const struct event *e)
-{
-	switch (e->kind) {
-	case WRITE:
-		assert_int_equal(pwrite(fd, e->data, e->length, (off_t)e->offset), (ssize_t)e->length);
-		break;
-	case SIZE:
-		assert_int_equal(ftruncate(fd, (off_t)e->offset), 0);
-		break;
-	case PUNCH:
-		fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, (off_t)e->offset, (off_t)e->length);
-		break;
-	default:
-		break;
-	}
-}
-
-/* ---- what each sector may hold ---- */
-
-/* A sector is filled with its tag; 0 is zeros. tags[s] are all that it ever had, the newest last. */
-struct history {
-	uint64_t tags[64];
-	unsigned count;
-};
-
-struct model {
-	struct history sectors[SECTORS];
-	/* durable[f][s]: which of them was the newest when flush f had ended. */
-	uint8_t durable[64][SECTORS];
-	unsigned flushes;
-};
-
-static uint64_t sector_offset(unsigned sector)
-{
-	return windows[sector / WINDOW_SECTORS] + (uint64_t)(sector % WINDOW_SECTORS) * DISK_SECTOR;
-}
-
-static void fill_sector(uint8_t *to, uint64_t tag)
-{
-	for (unsigned i = 0; i < DISK_SECTOR; i += 8)
-		le64_store(to + i, tag);
-}
-
-static void remember(struct model *m, unsigned sector, uint64_t tag)
-{
-	struct history *h = &m->sectors[sector];
-
-	assert_true(h->count < ARRAY_SIZE(h->tags));
-	h->tags[h->count++] = tag;
-}
-
-/* The content of all sectors must be their newest durable one, or a later one. */
-static void assert_holds(const struct model *m, struct disk *overlay, unsigned flushes)
-{
-	static uint8_t data[WINDOW_SECTORS * DISK_SECTOR];
-
-	for (unsigned s = 0; s < SECTORS; s++) {
-		const struct history *h = &m->sectors[s];
-		const uint8_t *at = data + s % WINDOW_SECTORS * DISK_SECTOR;
-		unsigned oldest = flushes ? m->durable[flushes - 1][s] : 0;
-		bool found = false;
-
-		if (s % WINDOW_SECTORS == 0)
-			assert_int_equal(disk_read(overlay, sector_offset(s), data, sizeof(data)), 0);
-		for (unsigned i = 8; i < DISK_SECTOR; i += 8)
-			assert_int_equal(le64_load(at + i), le64_load(at));
-		for (unsigned i = oldest; i < h->count && !found; i++)
-			found = h->tags[i] == le64_load(at);
-		if (!found)
-			print_error("sector %u has %llx\n", s, (unsigned long long)le64_load(at));
-		assert_true(found);
-	}
-}
-
-/* ---- the run that is recorded ---- */
-
-static void write_base(struct rig *rig, struct model *m)
-{
-	static uint8_t data[WINDOW_SECTORS * DISK_SECTOR];
-
-	for (unsigned w = 0; w < WINDOWS; w++) {
-		for (unsigned i = 0; i < WINDOW_SECTORS; i++)
-			fill_sector(data + i * DISK_SECTOR, 0xba5e000000000000 | (w * WINDOW_SECTORS + i));
-		rig_write_base(rig, windows[w], data, sizeof(data));
-		for (unsigned i = 0; i < WINDOW_SECTORS; i++)
-			remember(m, w * WINDOW_SECTORS + i, le64_load(data + i * DISK_SECTOR));
-	}
-}
-
-static void write_some(struct disk *overlay, const struct disk_io *io, struct model *m, uint64_t *seed)
-{
-	static uint8_t data[WINDOW_SECTORS * DISK_SECTOR];
-	unsigned window = (unsigned)(rig_random(seed) % WINDOWS), first = (unsigned)(rig_random(seed) % WINDOW_SECTORS);
-	unsigned count = 1 + (unsigned)(rig_random(seed) % (rig_random(seed) % 4 ? 16 : 400));
-
-	count = MIN(count, WINDOW_SECTORS - first);
-	for (unsigned i = 0; i < count; i++) {
-		uint64_t tag = rig_random(seed);
-
-		fill_sector(data + i * DISK_SECTOR, tag);
-		remember(m, window * WINDOW_SECTORS + first + i, tag);
-	}
-	assert_int_equal(rig_write(overlay, io, windows[window] + first * DISK_SECTOR, data, count * DISK_SECTOR), 0);
-}
-
-static void zero_some(struct disk *overlay, struct model *m, uint64_t *seed)
-{
-	enum { PER_CLUSTER = CLUSTER / DISK_SECTOR };
-	unsigned window = (unsigned)(rig_random(seed) % WINDOWS);
-	unsigned first = (unsigned)(rig_random(seed) % (WINDOW_SECTORS / PER_CLUSTER)) * PER_CLUSTER;
-
-	for (unsigned i = 0; i < PER_CLUSTER; i++)
-		remember(m, window * WINDOW_SECTORS + first + i, 0);
-	assert_int_equal(qcow2_zero(overlay, windows[window] + first * DISK_SECTOR, CLUSTER), 0);
-}
-
-static void flush(struct disk *overlay, struct record *log, struct model *m)
-{
-	assert_int_equal(qcow2_flush(overlay), 0);
-	for (unsigned s = 0; s < SECTORS; s++)
-		m->durable[m->flushes][s] = (uint8_t)(m->sectors[s].count - 1);
-	m->flushes++;
-	record(log, FLUSHED, 0, 0, NULL);
-}
 
 /* From the first flush of an empty file on. */
 static void run(struct rig *rig, struct record *log, struct model *m, uint64_t seed)
 {
-	struct disk_io io = { record_pwrite, record_fdatasync, record_ftruncate, record_punch, log };
+	struct disk_io io = recorder(log);
 	struct disk *overlay = rig_open(rig);
 
 	qcow2_set_io(overlay, &io);
-	for (unsigned i = 0; i < OPERATIONS; i++) {
-		uint64_t dice = rig_random(&seed) % 16;
-
-		if (dice < 3)
-			flush(overlay, log, m);
-		else if (dice < 6)
-			zero_some(overlay, m, &seed);
-		else
-			write_some(overlay, &io, m, &seed);
-	}
-	flush(overlay, log, m);
+	run_operations(overlay, &io, log, m, seed);
 	disk_close(overlay);
 }
 
-/* ---- the crash ---- */
+/* ---- judging ---- */
 
 static bool header_written(const struct rig *rig)
 {
@@ -254,32 +62,6 @@ static void judge(struct rig *rig, const struct model *m, unsigned flushes)
 	assert_int_equal(rig_check(rig->overlay_path), RIG_SOUND);
 }
 
-/* The file after the first `count` events; of those since the last sync, lose picks which did not make it. */
-static void crash(struct rig *rig, const struct record *log, size_t count, uint64_t *lose)
-{
-	size_t synced = 0;
-	int fd;
-
-	for (size_t i = 0; i < count; i++)
-		if (log->events[i].kind == SYNC)
-			synced = i;
-	unlink(rig->overlay_path);
-	fd = rig_overlay_fd(rig);
-	for (size_t i = 0; i < count; i++)
-		if (i < synced || !lose || rig_random(lose) % 2)
-			apply(fd, &log->events[i]);
-	close(fd);
-}
-
-static unsigned flushes_in(const struct record *log, size_t count)
-{
-	unsigned flushes = 0;
-
-	for (size_t i = 0; i < count; i++)
-		flushes += log->events[i].kind == FLUSHED;
-	return flushes;
-}
-
 struct fixture {
 	struct rig rig;
 	struct record log;
@@ -291,6 +73,7 @@ static struct fixture *make_run(uint64_t seed)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	assert_non_null(f);
+	f->model.windows = windows;
 	rig_init(&f->rig, CAPACITY);
 	write_base(&f->rig, &f->model);
 	run(&f->rig, &f->log, &f->model, seed);
@@ -299,8 +82,7 @@ static struct fixture *make_run(uint64_t seed)
 
 static void free_run(struct fixture *f)
 {
-	for (size_t i = 0; i < f->log.count; i++)
-		free(f->log.events[i].data);
+	record_free(&f->log);
 	rig_clean(&f->rig);
 	free(f);
 }

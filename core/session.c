@@ -103,12 +103,6 @@ int session_open_appliance(struct session *s, struct error *e)
 
 /* ---- configuration ---- */
 
-/* True when the user's own file is a .vmx: neither a package, nor an OVF's text, nor a bare disk, nor packed. */
-static bool is_own_configuration(const struct appliance *a)
-{
-	return !a->container && !a->has_text_digest && !a->source_is_drive && !a->wrap;
-}
-
 static int write_configuration(const struct appliance *a, int fd, struct error *e)
 {
 	char *text;
@@ -162,7 +156,7 @@ int session_configure(struct session *s, struct error *e)
 	struct file f;
 	int fd, err = appliance_fingerprint(a, s->fingerprint, e);
 
-	if (err || is_own_configuration(a))
+	if (err || appliance_is_own_vmx(a))
 		return err;
 	snprintf(name, sizeof(name), "%.140s.vmx", a->name);
 	err = link_ask(s->link, OPEN_CONFIGURATION, s->fingerprint, a->name, "", &fd, e);

@@ -449,6 +449,23 @@ static int open_wrapped(struct appliance *a, const struct file *source, const st
 	return r;
 }
 
+/* ---- writing in place ---- */
+
+bool appliance_is_own_vmx(const struct appliance *a)
+{
+	return !a->container && !a->has_text_digest && !a->source_is_drive && !a->wrap;
+}
+
+/* What was downloaded in one file, or packed, is not what a person works in: its text cannot ask to be changed. */
+static void judge_write_in_place(struct appliance *a)
+{
+	if (!a->write_in_place || appliance_is_own_vmx(a))
+		return;
+	a->write_in_place = false;
+	appliance_remark(a, 0, "vitrine.writeInPlace",
+	                 "Only a .vmx with its disks beside it is written in place; all changes go to the overlay.");
+}
+
 int appliance_open(struct file *source, const struct files *files, struct appliance **ret_appliance, struct error *e)
 {
 	struct appliance *a;
@@ -472,6 +489,7 @@ int appliance_open(struct file *source, const struct files *files, struct applia
 		appliance_free(a);
 		return error_set(e, r, "%s: %s", source->name, strerror(-r));
 	}
+	judge_write_in_place(a);
 	a->source = *opened;
 	*opened = FILE_CLOSED;
 	file_close(source); /* the wrap has its own */
@@ -530,6 +548,7 @@ static int read_over(const struct vmx_file *vmx, struct appliance *a, struct err
 	keep_remarks(fresh, a);
 	keep_private(fresh, a);
 	free_description(a);
+	judge_write_in_place(fresh);
 	*a = *fresh; /* in place: the caller's pointer and inner.context stay good */
 	free(fresh);
 	return 0;

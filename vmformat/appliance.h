@@ -126,7 +126,8 @@ struct appliance {
 	bool usb;                  /* any USB controller declared */
 	bool vmport;               /* VMware's back door answers */
 	bool host_loopback;        /* a wish: the machine may reach what listens on the host's 127.0.0.1 */
-	bool rtc_local_time;       /* the RTC shows local time (Windows guests) instead of UTC */
+	bool write_in_place; /* a wish: its disks are to be changed themselves; only of a .vmx of the user's own */
+	bool rtc_local_time; /* the RTC shows local time (Windows guests) instead of UTC */
 	int64_t rtc_difference; /* seconds that it shows more than UTC, whatever rtc_local_time says; or APPLIANCE_NO_TIME */
 	int64_t rtc_start;      /* UTC, since 1970, that it starts at instead of now; or APPLIANCE_NO_TIME */
 	char *boot_order; /* bios.bootOrder: comma separated of "hdd", "cdrom", "floppy", "ethernet"; "" default */
@@ -180,12 +181,25 @@ bool appliance_is_packed(const struct file *file);
 int appliance_open_medium(struct file *file, const struct files *files, struct disk **ret_disk, struct error *e);
 
 /*
+ * The same, to be written in place; only of an appliance with that wish. Raw disks are told by their name then: see
+ * disk_open_in_place(), whose errors these are.
+ */
+int appliance_open_disk_in_place(const struct appliance *a, const struct appliance_drive *drive, struct disk **ret_disk,
+                                 struct error *e);
+
+/* True when the user's own file is a .vmx: neither a package, nor an OVF's text, nor a bare disk, nor packed. */
+bool appliance_is_own_vmx(const struct appliance *a);
+
+/*
  * 32 hex digits that stay when the file is moved, renamed or its text edited, and change with a new version of the download:
  * SHA-256 (cut) over the OVF's bytes, the ISO's or disks' capacities, their first 64 KiB, and 64 KiB at 1 MiB, where
  * the first partition usually begins. For a .vmx: over its disks alone, or over its uuid and name if it has none. In
  * any order of the disks. Opens them the first time; -errno when that fails.
  */
 int appliance_fingerprint(struct appliance *a, char ret_hex[33], struct error *e);
+
+/* The same of a machine whose disks are written in place, so that their content says nothing: over its uuid and name. */
+void appliance_fingerprint_in_place(const struct appliance *a, char ret_hex[33]);
 
 /*
  * Reads a user-edited text that appliance_to_vmx() made of this appliance: it replaces the machine (hardware, name, boot

@@ -65,10 +65,25 @@ int appliance_open_disk(const struct appliance *a, const struct appliance_drive 
 	r = files_open(&a->inner, drive->file, &file, e);
 	if (r < 0)
 		return error_set(e, r, "%s: %s cannot be opened: %s", name, drive->file, strerror(-r));
-	r = disk_open(&file, &a->inner, ret_disk, e);
+	/* A guest has written the first bytes of such a disk. */
+	if (a->write_in_place && disk_is_raw_by_name(drive->file))
+		r = disk_open_as("raw", &file, &a->inner, ret_disk, e);
+	else
+		r = disk_open(&file, &a->inner, ret_disk, e);
 	if (r < 0)
 		file_close(&file);
 	return r;
+}
+
+int appliance_open_disk_in_place(const struct appliance *a, const struct appliance_drive *drive, struct disk **ret_disk,
+                                 struct error *e)
+{
+	char name[32];
+
+	appliance_drive_name(drive, name);
+	if (!a->write_in_place || drive->kind != DRIVE_DISK || drive->backing != BACKING_IMAGE)
+		return error_set(e, -ENOTSUP, "%s has no disk of its own that can be written in place", name);
+	return disk_open_in_place(drive->file, a->outer, ret_disk, e);
 }
 
 /* ---- the fingerprint ---- */
@@ -159,6 +174,18 @@ static int digest_drives(const struct appliance *a, uint8_t (*digests)[DIGEST_SI
 	return 0;
 }
 
+static void print_hex(const uint8_t digest[DIGEST_SIZE], char ret_hex[33])
+{
+	for (unsigned i = 0; i < 16; i++)
+		sprintf(ret_hex + 2 * i, "%02x", digest[i]);
+}
+
+static void hash_identity(struct sha256_ctx *hash, const struct appliance *a)
+{
+	sha256_update(hash, strlen(a->uuid) + 1, (const uint8_t *)a->uuid);
+	sha256_update(hash, strlen(a->name) + 1, (const uint8_t *)a->name);
+}
+
 static int digest_appliance(const struct appliance *a, uint8_t ret_digest[DIGEST_SIZE], struct error *e)
 {
 	uint8_t digests[APPLIANCE_MAX_DRIVES][DIGEST_SIZE];
@@ -172,12 +199,23 @@ static int digest_appliance(const struct appliance *a, uint8_t ret_digest[DIGEST
 	if (a->has_text_digest)
 		sha256_update(&hash, DIGEST_SIZE, a->text_digest);
 	sha256_update(&hash, count * sizeof(*digests), digests[0]);
-	if (!a->has_text_digest && !count) {
-		sha256_update(&hash, strlen(a->uuid) + 1, (const uint8_t *)a->uuid);
-		sha256_update(&hash, strlen(a->name) + 1, (const uint8_t *)a->name);
-	}
+	if (!a->has_text_digest && !count)
+		hash_identity(&hash, a);
 	sha256_digest(&hash, DIGEST_SIZE, ret_digest);
 	return 0;
+}
+
+void appliance_fingerprint_in_place(const struct appliance *a, char ret_hex[33])
+{
+	static const char kind[] = "in place";
+	uint8_t digest[DIGEST_SIZE];
+	struct sha256_ctx hash;
+
+	sha256_init(&hash);
+	sha256_update(&hash, sizeof(kind), (const uint8_t *)kind);
+	hash_identity(&hash, a);
+	sha256_digest(&hash, DIGEST_SIZE, digest);
+	print_hex(digest, ret_hex);
 }
 
 int appliance_fingerprint(struct appliance *a, char ret_hex[33], struct error *e)
@@ -189,8 +227,7 @@ int appliance_fingerprint(struct appliance *a, char ret_hex[33], struct error *e
 
 		if (r < 0)
 			return error_set(e, r, "The fingerprint of the appliance cannot be taken: %s", strerror(-r));
-		for (unsigned i = 0; i < 16; i++)
-			sprintf(a->fingerprint + 2 * i, "%02x", digest[i]);
+		print_hex(digest, a->fingerprint);
 	}
 	memcpy(ret_hex, a->fingerprint, sizeof(a->fingerprint));
 	return 0;

@@ -369,6 +369,8 @@ const struct vmx_field vmx_machine_fields[] = {
 	{ "rtc.startTime", &seconds, MACHINE(rtc_start), "UTC, in seconds since 1970, that it starts at.", "" },
 	{ "vitrine.hostLoopback", &boolean, MACHINE(host_loopback),
 	  "TRUE: the machine asks to reach what listens on this computer's own 127.0.0.1.", "FALSE" },
+	{ "vitrine.writeInPlace", &boolean, MACHINE(write_in_place),
+	  "TRUE: the disks beside this text are changed themselves, as VMware does, if you allow it.", "FALSE" },
 	{ 0 },
 };
 

@@ -145,8 +145,6 @@ static const struct {
 	{ "ethernet#.features", ALWAYS },
 	{ "ethernet#.bsdName", ALWAYS },
 	{ "ethernet#.displayName", ALWAYS },
-	/* ours, for a later version */
-	{ "vitrine.writeInPlace", UNLESS_ON },
 };
 
 static bool asks_for_nothing(const char *value)

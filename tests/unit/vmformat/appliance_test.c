@@ -644,6 +644,7 @@ static struct appliance *rich_appliance(void)
 	a->forwards[a->forward_count++] = (struct appliance_forward){ 2, FORWARD_TCP, { 127, 0, 0, 1 }, 8443, 443 };
 	a->forwards[a->forward_count++] = (struct appliance_forward){ 15, FORWARD_UDP, { 10, 0, 0, 255 }, 65535, 1 };
 	a->host_loopback = true;
+	a->write_in_place = true;
 	appliance_remark(a, 12, "odd.key", "It is odd.");
 	return a;
 }
@@ -679,6 +680,50 @@ static void written_text_has_comments_and_remarks_and_raises_none_of_its_own(voi
 	appliance_free(again);
 	appliance_free(a);
 	free(text);
+}
+
+/* ---- writing in place ---- */
+
+static void own_text_may_ask_to_be_written_in_place_and_its_images_are_raw(void **state)
+{
+	static const char text[] = "memsize = 64\nvitrine.writeInPlace = \"TRUE\"\nide0:0.present=1\n"
+				   "ide0:0.fileName=x.img\n";
+	struct test_memory *memory = *state;
+	char before[33], after[33];
+	struct appliance *a;
+	struct disk *disk;
+
+	write_disk(memory, "x.img", MEBIBYTE, 0, 1);
+	test_memory_write(memory, "x.img", "QFI\xfb\0\0\0\3", 8); /* by its guest */
+	a = open_text(memory, "a.vmx", text);
+	assert_true(a->write_in_place);
+	assert_int_equal(a->remark_count, 0);
+	assert_int_equal(appliance_open_disk(a, &a->drives[0], &disk, NULL), 0);
+	assert_string_equal(disk->format->name, "raw");
+	assert_null(disk->writer);
+	disk_close(disk);
+	assert_int_equal(appliance_open_disk_in_place(a, &a->drives[0], &disk, NULL), -EACCES); /* nobody grants it */
+	appliance_fingerprint_in_place(a, before);
+	appliance_free(a);
+	write_disk(memory, "x.img", MEBIBYTE, 0, 2);
+	a = open_ok(memory, "a.vmx");
+	appliance_fingerprint_in_place(a, after);
+	assert_string_equal(before, after);
+	assert_int_equal(strlen(after), 32);
+	appliance_free(a);
+}
+
+static void what_was_downloaded_in_one_file_is_never_written_in_place(void **state)
+{
+	struct test_memory *memory = *state;
+	struct appliance *a;
+
+	write_disk(memory, "d.img", MEBIBYTE, 0, 9);
+	a = open_ok(memory, "d.img");
+	apply(a, "memsize = 64\nvitrine.writeInPlace = \"TRUE\"\nide0:0.present=1\nide0:0.fileName=d.img\n");
+	assert_false(a->write_in_place);
+	assert_non_null(strstr(a->remarks[0].text, "overlay"));
+	appliance_free(a);
 }
 
 /* ---- the user's edits over an appliance ---- */
@@ -889,6 +934,8 @@ int main(void)
 		IN_MEMORY(fingerprint_of_a_missing_disk_is_an_error),
 		cmocka_unit_test(every_field_survives_the_text),
 		IN_MEMORY(written_text_has_comments_and_remarks_and_raises_none_of_its_own),
+		IN_MEMORY(own_text_may_ask_to_be_written_in_place_and_its_images_are_raw),
+		IN_MEMORY(what_was_downloaded_in_one_file_is_never_written_in_place),
 		IN_MEMORY(edited_text_over_a_bare_disk_keeps_the_disk),
 		IN_MEMORY(edited_text_over_a_container_resolves_inside_it),
 		IN_MEMORY(text_without_name_and_origin_keeps_them),

@@ -99,6 +99,7 @@ static inline const char *different_appliance(const struct appliance *x, const s
 	TEXT_DIFFERS(x->sound, y->sound);
 	DIFFERS(x->usb, y->usb);
 	DIFFERS(x->host_loopback, y->host_loopback);
+	DIFFERS(x->write_in_place, y->write_in_place);
 	DIFFERS(x->rtc_local_time, y->rtc_local_time);
 	DIFFERS(x->vmport, y->vmport);
 	DIFFERS(x->rtc_difference, y->rtc_difference);

@@ -18,6 +18,7 @@
 
 #include "core/audio/sound_ring.h"
 #include "core/broker_files.h"
+#include "core/broker_in_place.h"
 #include "core/broker_net.h"
 #include "core/broker_spawn.h"
 #include "core/video/screen.h"
@@ -34,9 +35,13 @@ struct broker {
 	int socket;
 	int events; /* epoll: the socket (CORE_EVENT), and net's */
 	struct broker_net *net;
-	enum { NOBODY, CORE, NET } asker; /* of the one question that the caller has not answered */
-	bool question_held;               /* the core's, until net's is answered */
+	uint32_t flags; /* enum start_flags */
+	bool asks;
+	enum { NOBODY, CORE, NET, IN_PLACE } asker; /* of the one question that the caller has not answered */
+	bool question_held;                         /* the core's, until another one is answered */
 	struct message_question held;
+	bool lock_waits, lock_due; /* a disk to be locked waits for the person; the question has not been asked yet */
+	struct message_open lock;
 	int log; /* read end of the pipe that is the core's stderr */
 	int screen_fd, sound_fd;
 	uint32_t *screen;
@@ -194,6 +199,8 @@ int broker_start(const struct broker_options *options, struct broker **ret_broke
 	if (!b)
 		return broker_say(text, -ENOMEM, "Out of memory");
 	b->socket = b->log = b->screen_fd = b->sound_fd = b->events = -1;
+	b->flags = options->flags;
+	b->asks = options->asks;
 	err = broker_files_init(&b->files, options->appliance, options->allowed, text);
 	if (!err)
 		err = gather(b, options, &s, text);
@@ -214,16 +221,63 @@ int broker_start(const struct broker_options *options, struct broker **ret_broke
 
 /* ---- the conversation ---- */
 
-static int answer_open(struct broker *b, const struct message_open *open)
+/* status: of what was asked before opening, with its words. */
+static int answer_open(struct broker *b, const struct message_open *open, int status, const char *text)
 {
-	union message m = { .opened = { .status = 0 } };
+	union message m = { .opened = { .status = status } };
 	int fd = -1, err;
 
-	m.opened.status = broker_files_open(&b->files, open, &fd, m.opened.text);
+	if (status)
+		message_copy_text(m.opened.text, sizeof(m.opened.text), text);
+	else
+		m.opened.status = broker_files_open(&b->files, open, &fd, m.opened.text);
 	err = message_send(b->socket, &m, MESSAGE_OPENED, open->header.serial, &fd, fd >= 0);
 	if (fd >= 0)
 		close(fd);
 	return err;
+}
+
+/* ---- disks that are written in place ---- */
+
+static void ask_about_lock(struct broker *b, union message *ret_message)
+{
+	b->lock_due = false;
+	b->asker = IN_PLACE;
+	broker_in_place_question(&b->files, &ret_message->question);
+}
+
+/* 1: a question for the caller. */
+static int take_lock(struct broker *b, const struct message_open *open, union message *ret_message)
+{
+	char text[MESSAGE_TEXT] = "";
+	int verdict = b->lock_waits ? broker_say(text, -EBUSY, "The core asks for two disks at once")
+	                            : broker_in_place_judge(&b->files, open, b->flags, text);
+
+	if (verdict == -EAGAIN && !b->asks)
+		verdict = broker_say(text, -EPERM, "nobody has allowed it yet; --write-in-place does");
+	if (verdict != -EAGAIN)
+		return answer_open(b, open, verdict, text);
+	b->lock = *open;
+	b->lock_waits = b->lock_due = true;
+	if (b->asker != NOBODY)
+		return 0; /* later: next_of_ours() */
+	ask_about_lock(b, ret_message);
+	return 1;
+}
+
+/* The person has answered; or status says that there is no more time for it. */
+static int finish_lock(struct broker *b, int status)
+{
+	b->lock_waits = b->lock_due = false;
+	return answer_open(b, &b->lock, status, status ? "changing the disks themselves was not allowed" : "");
+}
+
+static int answer_lock(struct broker *b, bool accept)
+{
+	char text[MESSAGE_TEXT];
+
+	broker_in_place_answer(&b->files, accept, text);
+	return b->lock_waits ? finish_lock(b, accept ? 0 : -EPERM) : 0;
 }
 
 static bool is_in_order(struct broker *b, const union message *m)
@@ -269,6 +323,10 @@ static bool next_of_ours(struct broker *b, union message *ret_message)
 		ret_message->question = b->held;
 		return true;
 	}
+	if (b->lock_due && b->asker == NOBODY) {
+		ask_about_lock(b, ret_message);
+		return true;
+	}
 	if (!broker_net_next(b->net, b->asker == NOBODY, ret_message))
 		return false;
 	if (ret_message->header.type == MESSAGE_QUESTION)
@@ -290,7 +348,12 @@ static int receive_from_core(struct broker *b, union message *ret_message)
 		return err;
 	switch (ret_message->header.type) {
 	case MESSAGE_OPEN:
-		return answer_open(b, &ret_message->open);
+		if (ret_message->open.role == OPEN_IN_PLACE_LOCK) {
+			const struct message_open open = ret_message->open;
+
+			return take_lock(b, &open, ret_message);
+		}
+		return answer_open(b, &ret_message->open, 0, "");
 	case MESSAGE_NETWORK_WANTED:
 		broker_net_want(b->net, &ret_message->network_wanted);
 		return 0;
@@ -331,6 +394,7 @@ bool broker_listens(const struct broker *b)
 int broker_send(struct broker *b, union message *m, enum message_type type, uint32_t serial)
 {
 	bool for_net = type == MESSAGE_ANSWER && b->asker == NET;
+	bool for_lock = type == MESSAGE_ANSWER && b->asker == IN_PLACE;
 
 	if (type == MESSAGE_ANSWER) {
 		b->asker = NOBODY;
@@ -340,6 +404,10 @@ int broker_send(struct broker *b, union message *m, enum message_type type, uint
 		broker_net_answer(b->net, m->answer.accept);
 		return 0;
 	}
+	if (for_lock)
+		return answer_lock(b, m->answer.accept);
+	if (type == MESSAGE_COMMAND && m->command.command == COMMAND_POWER_OFF && b->lock_waits)
+		finish_lock(b, -ECANCELED); /* the core waits for it, and hears nothing else */
 	return message_send(b->socket, m, type, serial, NULL, 0);
 }
 

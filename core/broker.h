@@ -28,7 +28,7 @@ struct broker_options {
 	/* further files that the command line or a consent named, as the appliance writes them; NULL ended; may be
 	 * NULL */
 	const char *const *allowed;
-	bool asks; /* a person is there: what the network needs a yes for comes as a QUESTION, else it is refused in words */
+	bool asks; /* a person is there: what needs a yes comes as a QUESTION, else it is refused in words */
 };
 
 /* Opens /dev/kvm, firmware and the appliance, makes screen and sound memfds, starts the core and sends START. On

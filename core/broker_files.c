@@ -28,6 +28,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "core/broker_in_place.h"
 #include "vmformat/bytes.h"
 #include "vmformat/keep.h"
 
@@ -53,7 +54,7 @@ int broker_say(char text[MESSAGE_TEXT], int code, const char *format, ...)
 	return code;
 }
 
-static int open_beneath(int folder_fd, const char *name, int flags, mode_t mode)
+int broker_open_beneath(int folder_fd, const char *name, int flags, mode_t mode)
 {
 	struct open_how how = {
 		.flags = (uint64_t)(flags | O_CLOEXEC | O_NOCTTY),
@@ -66,7 +67,7 @@ static int open_beneath(int folder_fd, const char *name, int flags, mode_t mode)
 }
 
 /* Keeps fd only if it is a regular file; makes reads block again (O_NONBLOCK was for FIFOs and devices). */
-static int keep_regular(int fd, const char *name, int *ret_fd, char text[MESSAGE_TEXT])
+int broker_keep_regular(int fd, const char *name, int *ret_fd, char text[MESSAGE_TEXT])
 {
 	struct stat st = { 0 };
 	int flags = fcntl(fd, F_GETFL);
@@ -87,7 +88,16 @@ int broker_open_regular(int folder_fd, const char *path, int flags, int *ret_fd,
 
 	if (fd < 0)
 		return broker_say(text, -errno, "%s: %s", path, strerror(errno));
-	return keep_regular(fd, path, ret_fd, text);
+	return broker_keep_regular(fd, path, ret_fd, text);
+}
+
+/* Who reads a disk keeps others from writing it in place, and the other way round. Where files cannot be locked, nothing is. */
+static int read_lock(int fd, const char *name, char text[MESSAGE_TEXT])
+{
+	if (flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)
+		return 0;
+	return broker_say(text, -EBUSY,
+	                  "%s is being changed by another machine (vitrine.writeInPlace). Close that one first", name);
 }
 
 /* ---- the appliance and its folder ---- */
@@ -144,6 +154,9 @@ int broker_files_init(struct broker_files *f, const char *path, const char *cons
 	err = broker_open_regular(AT_FDCWD, path, O_RDONLY, &f->appliance_fd, text);
 	if (err)
 		return err;
+	err = read_lock(f->appliance_fd, path, text);
+	if (err)
+		return err;
 	f->path = real_path(f->appliance_fd);
 	if (!f->path || fstat(f->appliance_fd, &st) < 0 || copy_allowed(f, allowed) < 0 || read_head(f) < 0)
 		return broker_say(text, -EIO, "%s: its real place cannot be found out (is /proc mounted?)", path);
@@ -163,6 +176,7 @@ void broker_files_free(struct broker_files *f)
 {
 	int fds[] = { f->appliance_fd, f->folder_fd, f->state_fd };
 
+	broker_in_place_free(f);
 	for (size_t i = 0; i < ARRAY_SIZE(fds); i++)
 		if (fds[i] >= 0)
 			close(fds[i]);
@@ -189,11 +203,11 @@ static bool is_allowed(const struct broker_files *f, const char *name)
 }
 
 /* An absolute name that leads into the appliance's own folder is only a clumsy relative one. */
-static const char *relative_to(const char *folder, const char *name)
+const char *broker_relative_name(const struct broker_files *f, const char *name)
 {
-	size_t length = strlen(folder);
+	size_t length = strlen(f->folder_path);
 
-	return !strncmp(name, folder, length) && name[length] == '/' ? name + length + 1 : name;
+	return !strncmp(name, f->folder_path, length) && name[length] == '/' ? name + length + 1 : name;
 }
 
 static int refuse_outside(const struct broker_files *f, const char *name, char text[MESSAGE_TEXT])
@@ -241,7 +255,7 @@ static int explain_name(const struct broker_files *f, const char *name, int code
 }
 
 /* A component that begins with a dot: ".ssh/id_rsa", if the download lies in the home folder. No maker names a disk so. */
-static bool is_hidden(const char *name)
+bool broker_is_hidden(const char *name)
 {
 	for (const char *at = name; at; at = strchr(at, '/'), at = at ? at + 1 : NULL)
 		if (at[0] == '.' && at[1] != '/' && at[1] && strncmp(at, "../", 3) && strcmp(at, ".."))
@@ -260,8 +274,8 @@ static int refuse_hidden(const struct broker_files *f, const char *name, char te
 
 static int open_named(struct broker_files *f, const struct message_open *m, int *ret_fd, char text[MESSAGE_TEXT])
 {
-	const char *name = relative_to(f->folder_path, m->name);
-	int fd;
+	const char *name = broker_relative_name(f, m->name);
+	int fd, err;
 
 	if (is_allowed(f, m->name))
 		return broker_open_regular(f->folder_fd, m->name, O_RDONLY, ret_fd, text);
@@ -269,12 +283,20 @@ static int open_named(struct broker_files *f, const struct message_open *m, int 
 		return broker_say(text, -EINVAL, "%s names a file without a name", f->name);
 	if (name[0] == '/')
 		return refuse_outside(f, m->name, text);
-	if (is_hidden(name))
+	if (broker_is_hidden(name))
 		return refuse_hidden(f, m->name, text);
-	fd = open_beneath(f->folder_fd, name, O_RDONLY | O_NONBLOCK, 0);
+	fd = broker_open_beneath(f->folder_fd, name, O_RDONLY | O_NONBLOCK, 0);
 	if (fd < 0)
 		return explain_name(f, m->name, fd, text);
-	return keep_regular(fd, m->name, ret_fd, text);
+	err = broker_keep_regular(fd, m->name, ret_fd, text);
+	if (err)
+		return err;
+	err = read_lock(*ret_fd, m->name, text);
+	if (err) {
+		close(*ret_fd);
+		*ret_fd = -1;
+	}
+	return err;
 }
 
 /* ---- the state folder ---- */
@@ -302,7 +324,7 @@ static void folder_name(const char *machine, char ret_name[NAME_BYTES + 1])
 		strcpy(ret_name, "appliance");
 }
 
-static bool fingerprint_is_sound(const char *text)
+bool broker_fingerprint_is_sound(const char *text)
 {
 	return strlen(text) == FINGERPRINT_DIGITS && strspn(text, "0123456789abcdef") == FINGERPRINT_DIGITS;
 }
@@ -329,7 +351,7 @@ static int make_folders(const char *path)
 }
 
 /* $XDG_STATE_HOME/vitrine, made on demand (XDG Base Directory Specification: relative paths are to be ignored). */
-static int open_state_home(char ret_path[PATH_MAX], char text[MESSAGE_TEXT])
+int broker_state_home(char ret_path[PATH_MAX], char text[MESSAGE_TEXT])
 {
 	const char *state = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
 	int err, fd, n;
@@ -355,7 +377,7 @@ static int open_state_home(char ret_path[PATH_MAX], char text[MESSAGE_TEXT])
 /* Who a state folder belongs to, as its file `origin` says. */
 enum owner { OWNER_US, OWNER_GONE /* it moved, maybe to where we are */, OWNER_OTHER };
 
-static bool is_edited_by_people(const struct broker_files *f)
+bool broker_is_edited_by_people(const struct broker_files *f)
 {
 	size_t length = strlen(f->name);
 
@@ -378,7 +400,7 @@ static enum owner judge_origin(const struct broker_files *f, const char *origin,
 	length -= (size_t)(++head - origin);
 	same = size == (unsigned long long)f->size && length == f->head_length && !memcmp(head, f->head, length);
 	here = !strcmp(path, f->path) || (device == f->device && inode == f->inode);
-	if (here && (same || is_edited_by_people(f)))
+	if (here && (same || broker_is_edited_by_people(f)))
 		return OWNER_US;
 	if (!here && stat(path, &st) == 0 && st.st_dev == device && st.st_ino == inode)
 		return OWNER_OTHER;
@@ -389,7 +411,7 @@ static enum owner owner_of(const struct broker_files *f, int state_fd)
 {
 	const size_t room = LINE_BYTES + HEAD_BYTES;
 	enum owner owner = OWNER_OTHER;
-	int fd = open_beneath(state_fd, "origin", O_RDONLY | O_NONBLOCK, 0);
+	int fd = broker_open_beneath(state_fd, "origin", O_RDONLY | O_NONBLOCK, 0);
 	char *origin = malloc(room);
 	ssize_t n;
 
@@ -411,7 +433,7 @@ static int write_origin(const struct broker_files *f, int state_fd)
 	int n = snprintf(line, sizeof(line), "%llu %llu %llu %s\n", (unsigned long long)f->device,
 	                 (unsigned long long)f->inode, (unsigned long long)f->size, f->path);
 	struct iovec parts[] = { { line, (size_t)n }, { f->head, f->head_length } };
-	int fd = open_beneath(state_fd, "origin", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	int fd = broker_open_beneath(state_fd, "origin", O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	int err = fd < 0 ? fd : writev(fd, parts, 2) == (ssize_t)(parts[0].iov_len + parts[1].iov_len) ? 0 : -EIO;
 
 	if (fd >= 0)
@@ -435,7 +457,7 @@ static bool has_fingerprint(const char *entry, const char *fingerprint, size_t *
 }
 
 /* Looks for a folder of this fingerprint that is ours, or whose owner has gone. 1: found, *ret_name is malloc'ed. */
-static int find_state_folder(const struct broker_files *f, int home_fd, const char *fingerprint, char **ret_name)
+int broker_find_state_folder(const struct broker_files *f, int home_fd, const char *fingerprint, char **ret_name)
 {
 	DIR *folder = fdopendir(fcntl(home_fd, F_DUPFD_CLOEXEC, 0));
 	enum owner best = OWNER_OTHER;
@@ -449,7 +471,7 @@ static int find_state_folder(const struct broker_files *f, int home_fd, const ch
 
 		if (!has_fingerprint(entry->d_name, fingerprint, &length))
 			continue;
-		fd = open_beneath(home_fd, entry->d_name, O_RDONLY | O_DIRECTORY, 0);
+		fd = broker_open_beneath(home_fd, entry->d_name, O_RDONLY | O_DIRECTORY, 0);
 		if (fd < 0)
 			continue;
 		owner = owner_of(f, fd);
@@ -493,12 +515,12 @@ static int bind_state_folder(struct broker_files *f, int home_fd, const char *ho
 	size_t length;
 	int err = 0, fd;
 
-	if (!find_state_folder(f, home_fd, m->fingerprint, &entry))
+	if (!broker_find_state_folder(f, home_fd, m->fingerprint, &entry))
 		err = m->role == OPEN_OVERLAY_READ ? -ENOENT
 		                                   : make_state_folder(home_fd, m->fingerprint, m->machine, &entry);
 	if (err)
 		return err;
-	fd = open_beneath(home_fd, entry, O_RDONLY | O_DIRECTORY, 0);
+	fd = broker_open_beneath(home_fd, entry, O_RDONLY | O_DIRECTORY, 0);
 	err = fd < 0 ? fd : write_origin(f, fd);
 	if (!err && has_fingerprint(entry, m->fingerprint, &length)) {
 		f->state_name = strndup(entry, length);
@@ -521,14 +543,14 @@ static int need_state_folder(struct broker_files *f, const struct message_open *
 	char home[PATH_MAX];
 	int home_fd, err;
 
-	if (!fingerprint_is_sound(m->fingerprint))
+	if (!broker_fingerprint_is_sound(m->fingerprint))
 		return broker_say(text, -EINVAL, "The core asked for a state folder by a fingerprint that is none");
 	if (f->state_fd >= 0 && !strcmp(f->fingerprint, m->fingerprint))
 		return 0;
 	if (f->state_fd >= 0)
 		return broker_say(text, -EPERM,
 		                  "The core asked for the state folder of another appliance, which was refused");
-	home_fd = open_state_home(home, text);
+	home_fd = broker_state_home(home, text);
 	if (home_fd < 0)
 		return home_fd;
 	err = bind_state_folder(f, home_fd, home, m);
@@ -542,7 +564,7 @@ static int need_state_folder(struct broker_files *f, const struct message_open *
 /* ---- files of the state folder ---- */
 
 /* "scsi0:0", "floppy0": the only names a drive has. Not one byte more gets into a path. */
-static bool drive_is_sound(const char *name)
+bool broker_drive_is_sound(const char *name)
 {
 	static const char *const buses[] = { "ide", "scsi", "sata", "nvme", "virtio", "floppy" };
 
@@ -563,11 +585,11 @@ static bool drive_is_sound(const char *name)
 
 static int open_state_file(struct broker_files *f, const char *name, int flags, int *ret_fd, char text[MESSAGE_TEXT])
 {
-	int fd = open_beneath(f->state_fd, name, flags | O_NONBLOCK, flags & O_CREAT ? 0600 : 0);
+	int fd = broker_open_beneath(f->state_fd, name, flags | O_NONBLOCK, flags & O_CREAT ? 0600 : 0);
 
 	if (fd < 0)
 		return broker_say(text, fd, "%s/%s: %s", f->state_path, name, strerror(-fd));
-	return keep_regular(fd, name, ret_fd, text);
+	return broker_keep_regular(fd, name, ret_fd, text);
 }
 
 /* flock belongs to the open file, which the core shares: it ends when both have gone, so a dead player leaves no
@@ -578,7 +600,7 @@ static int open_overlay(struct broker_files *f, const struct message_open *m, in
 	char name[MESSAGE_NAME + 8];
 	int err, fd;
 
-	if (!drive_is_sound(m->name))
+	if (!broker_drive_is_sound(m->name))
 		return broker_say(text, -EINVAL, "The core asked for the overlay of a drive that cannot be: %s",
 		                  m->name);
 	snprintf(name, sizeof(name), "%s.qcow2", m->name);
@@ -681,6 +703,8 @@ static const struct {
 	[OPEN_LICENSE] = { true, open_license },
 	[OPEN_OVERLAY_READ] = { true, open_overlay },
 	[OPEN_KEPT] = { true, open_kept },
+	[OPEN_IN_PLACE_LOCK] = { false, broker_in_place_lock },
+	[OPEN_IN_PLACE] = { false, broker_in_place_open },
 };
 
 int broker_files_open(struct broker_files *f, const struct message_open *m, int *ret_fd, char text[MESSAGE_TEXT])
@@ -697,7 +721,7 @@ int broker_files_open(struct broker_files *f, const struct message_open *m, int 
 bool broker_files_consented(const struct broker_files *f, const char *consent)
 {
 	char kept[MESSAGE_TEXT + 1];
-	int fd = f->state_fd >= 0 ? open_beneath(f->state_fd, CONSENT, O_RDONLY | O_NONBLOCK, 0) : -1;
+	int fd = f->state_fd >= 0 ? broker_open_beneath(f->state_fd, CONSENT, O_RDONLY | O_NONBLOCK, 0) : -1;
 	ssize_t n = fd >= 0 ? read(fd, kept, sizeof(kept)) : -1;
 
 	if (fd >= 0)
@@ -712,7 +736,7 @@ int broker_files_keep_consent(const struct broker_files *f, const char *consent)
 
 	if (f->state_fd < 0)
 		return -ENOENT;
-	fd = open_beneath(f->state_fd, CONSENT, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0600);
+	fd = broker_open_beneath(f->state_fd, CONSENT, O_WRONLY | O_CREAT | O_TRUNC | O_NONBLOCK, 0600);
 	if (fd < 0)
 		return fd;
 	err = write(fd, consent, length) == (ssize_t)length ? 0 : -EIO;

@@ -8,6 +8,7 @@
 #ifndef VITRINE_BROKER_FILES_H
 #define VITRINE_BROKER_FILES_H
 
+#include <limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -28,9 +29,10 @@ struct broker_files {
 	char **allowed;       /* copies of broker_options.allowed, NULL ended; or NULL */
 	char fingerprint[33]; /* of the state folder; "" before it is known, then fixed */
 	char *state_path;
-	char *state_name;    /* `<name>` of `<name>-<id>` */
-	bool keeps;          /* we hold the lock of what is kept, and so may write it */
-	char *configuration; /* path of the .vmx in the state folder once asked for, else NULL */
+	char *state_name;                 /* `<name>` of `<name>-<id>` */
+	bool keeps;                       /* we hold the lock of what is kept, and so may write it */
+	struct broker_in_place *in_place; /* broker_in_place.c's; NULL: nothing was asked for */
+	char *configuration;              /* path of the .vmx in the state folder once asked for, else NULL */
 };
 
 /* Fills text, free of control characters, and returns code (negative). */
@@ -48,6 +50,23 @@ int broker_files_keep_consent(const struct broker_files *f, const char *consent)
 
 /* Opens a file that the user named: regular files only, never blocks on a FIFO or a device. flags: O_RDONLY ... */
 int broker_open_regular(int folder_fd, const char *path, int flags, int *ret_fd, char text[MESSAGE_TEXT]);
+
+/* ---- for broker_in_place.c ---- */
+
+/* openat2, beneath the folder, through no link. A descriptor, or a negative errno. */
+int broker_open_beneath(int folder_fd, const char *name, int flags, mode_t mode);
+/* Keeps fd only if it is a regular file; makes reads block again (O_NONBLOCK was for FIFOs and devices). */
+int broker_keep_regular(int fd, const char *name, int *ret_fd, char text[MESSAGE_TEXT]);
+/* An absolute name that leads into the appliance's own folder is only a clumsy relative one. */
+const char *broker_relative_name(const struct broker_files *f, const char *name);
+bool broker_is_hidden(const char *name);
+bool broker_is_edited_by_people(const struct broker_files *f); /* a .vmx */
+bool broker_fingerprint_is_sound(const char *text);
+bool broker_drive_is_sound(const char *name);
+/* $XDG_STATE_HOME/vitrine, made on demand: a descriptor, or a negative errno. */
+int broker_state_home(char ret_path[PATH_MAX], char text[MESSAGE_TEXT]);
+/* Looks for a folder of this fingerprint that is ours, or whose owner has gone. 1: found, *ret_name is malloc'ed. */
+int broker_find_state_folder(const struct broker_files *f, int home_fd, const char *fingerprint, char **ret_name);
 
 /* ---- broker_host.c ---- */
 

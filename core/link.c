@@ -191,20 +191,15 @@ static void receive_until_done(struct link *l, struct ask *ask)
 		link_hang_up(l);
 }
 
-int link_ask(struct link *l, enum open_role role, const char *fingerprint, const char *machine, const char *name,
-             int *ret_fd, struct error *e)
+int link_ask_with(struct link *l, union message *m, int *ret_fd, struct error *e)
 {
-	union message m = { .open = { .role = role } };
 	struct ask ask = { .fd = -1, .error = e };
 	int err;
 
-	message_copy_text(m.open.fingerprint, sizeof(m.open.fingerprint), fingerprint);
-	message_copy_text(m.open.machine, sizeof(m.open.machine), machine);
-	message_copy_text(m.open.name, sizeof(m.open.name), name);
 	pthread_mutex_lock(&l->lock);
-	err = l->hung_up ? -EPIPE : message_send(l->socket, &m, MESSAGE_OPEN, 0, NULL, 0);
+	err = l->hung_up ? -EPIPE : message_send(l->socket, m, MESSAGE_OPEN, 0, NULL, 0);
 	if (!err) {
-		ask.serial = m.header.serial;
+		ask.serial = m->header.serial;
 		ask.next = l->asks;
 		l->asks = &ask;
 		if (pthread_equal(pthread_self(), l->receiver)) {
@@ -218,9 +213,20 @@ int link_ask(struct link *l, enum open_role role, const char *fingerprint, const
 	}
 	pthread_mutex_unlock(&l->lock);
 	if (err)
-		return error_set(e, err, "%s cannot be opened: the player has gone", name);
+		return error_set(e, err, "%s cannot be opened: the player has gone", m->open.name);
 	*ret_fd = ask.fd;
 	return 0;
+}
+
+int link_ask(struct link *l, enum open_role role, const char *fingerprint, const char *machine, const char *name,
+             int *ret_fd, struct error *e)
+{
+	union message m = { .open = { .role = role } };
+
+	message_copy_text(m.open.fingerprint, sizeof(m.open.fingerprint), fingerprint);
+	message_copy_text(m.open.machine, sizeof(m.open.machine), machine);
+	message_copy_text(m.open.name, sizeof(m.open.name), name);
+	return link_ask_with(l, &m, ret_fd, e);
 }
 
 void link_hang_up(struct link *l)
@@ -235,9 +241,10 @@ void link_hang_up(struct link *l)
 	pthread_mutex_unlock(&l->lock);
 }
 
-int link_files_open(const struct files *files, const char *name, struct file *ret_file, struct error *e)
+static int open_by_role(const struct files *files, enum open_role role, const char *name, struct file *ret_file,
+                        struct error *e)
 {
-	int fd, err = link_ask(files->context, OPEN_NAMED, "", "", name, &fd, e);
+	int fd, err = link_ask(files->context, role, "", "", name, &fd, e);
 
 	if (err)
 		return err;
@@ -245,6 +252,16 @@ int link_files_open(const struct files *files, const char *name, struct file *re
 	if (err)
 		close(fd);
 	return err;
+}
+
+int link_files_open(const struct files *files, const char *name, struct file *ret_file, struct error *e)
+{
+	return open_by_role(files, OPEN_NAMED, name, ret_file, e);
+}
+
+int link_files_open_writable(const struct files *files, const char *name, struct file *ret_file, struct error *e)
+{
+	return open_by_role(files, OPEN_IN_PLACE, name, ret_file, e);
 }
 
 /* ---- receiving ---- */

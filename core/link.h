@@ -32,8 +32,12 @@ bool link_wants_end(struct link *l);
 int link_ask(struct link *l, enum open_role role, const char *fingerprint, const char *machine, const char *name,
              int *ret_fd, struct error *e);
 
+/* The same with a whole MESSAGE_OPEN. */
+int link_ask_with(struct link *l, union message *m, int *ret_fd, struct error *e);
+
 /* How formats reach other files: OPEN_NAMED by files->context, which is the link. */
 int link_files_open(const struct files *files, const char *name, struct file *ret_file, struct error *e);
+int link_files_open_writable(const struct files *files, const char *name, struct file *ret_file, struct error *e);
 
 /* Short messages. */
 void link_say_state(struct link *l, enum machine_state state, enum off_reason reason, const char *text);

@@ -34,6 +34,7 @@ enum option_code {
 	OPTION_SCRIPT,
 	OPTION_HOST_LOOPBACK,
 	OPTION_LISTEN_OUTSIDE,
+	OPTION_WRITE_IN_PLACE,
 	OPTION_ACCEPT_EULA,
 	OPTION_QUIET,
 	OPTION_SELFTEST,
@@ -61,6 +62,7 @@ static const struct option long_options[] = {
 	{ "selftest", no_argument, NULL, OPTION_SELFTEST },
 	{ "host-loopback", no_argument, NULL, OPTION_HOST_LOOPBACK },
 	{ "listen-outside", no_argument, NULL, OPTION_LISTEN_OUTSIDE },
+	{ "write-in-place", no_argument, NULL, OPTION_WRITE_IN_PLACE },
 	{ "accept-eula", no_argument, NULL, OPTION_ACCEPT_EULA },
 	{ "quiet", no_argument, NULL, OPTION_QUIET },
 	{ "help", no_argument, NULL, OPTION_HELP },
@@ -92,6 +94,7 @@ static const char help[] =
 	"      --allow FILE        let the appliance open FILE, named as it does, outside its folder (repeatable)\n"
 	"      --host-loopback     grant vitrine.hostLoopback: the machine reaches this computer's own services\n"
 	"      --listen-outside    grant vitrine.forwardN an address that other computers reach\n"
+	"      --write-in-place    grant vitrine.writeInPlace: the disks beside a .vmx are changed themselves\n"
 	"      --accept-eula       accept the appliance's licence agreement; needed once\n"
 	"      --quiet             no remarks, only warnings and errors\n"
 	"      --help, --version   this text; the version\n"
@@ -198,6 +201,9 @@ static int take_option(struct command_line *l, int option, const char *argument)
 		return 0;
 	case OPTION_LISTEN_OUTSIDE:
 		o->flags |= START_LISTEN_OUTSIDE;
+		return 0;
+	case OPTION_WRITE_IN_PLACE:
+		o->flags |= START_WRITE_IN_PLACE;
 		return 0;
 	case OPTION_ACCEPT_EULA:
 		o->accept_license = true;

@@ -11,7 +11,7 @@
 #include "core/video/screen.h"
 #include "vmformat/bytes.h"
 
-#define MAX_TEXTS 3
+#define MAX_TEXTS 5
 #define MAX_DEBUG_PORT 255u  /* message_serial.port: the debug console */
 #define POINTER_LIMIT 100000 /* counts in one message: wider than any desktop; keeps sums of them within an int */
 
@@ -210,7 +210,7 @@ static const struct shape shapes[] = {
 	  SIZE(open),
 	  0,
 	  open_is_sound,
-	  { TEXT(open, fingerprint), TEXT(open, machine), TEXT(open, name) } },
+	  { TEXT(open, fingerprint), TEXT(open, machine), TEXT(open, name), TEXT(open, drive), TEXT(open, content) } },
 	{ MESSAGE_MACHINE,
 	  FROM_CORE,
 	  SIZE(machine),

@@ -77,6 +77,7 @@ enum start_flags {
 	START_PAUSED = 4,        /* created, not run */
 	START_TEXT_SCREEN = 8,
 	START_HOST_LOOPBACK = 16,  /* vitrine.hostLoopback is granted to who asks; the broker's affair */
+	START_WRITE_IN_PLACE = 64, /* vitrine.writeInPlace is granted to who asks; the broker's affair */
 	START_LISTEN_OUTSIDE = 32, /* forwards may listen for other computers; the broker's affair */
 };
 /* The descriptors of START, in this order. DESCRIBE and DUMP bring no KVM, firmware, screen and sound: START_FDS_TOOL of them. */
@@ -199,6 +200,9 @@ enum open_role {
 	OPEN_LICENSE,           /* the file `license` of the state folder: created empty if missing, read and write */
 	OPEN_OVERLAY_READ,      /* the overlay of drive `name` if there is one, read only (DUMP); else -ENOENT */
 	OPEN_KEPT, /* "kept" or "unpacked-N" (vmformat/keep.h): created empty if missing; read only while another has it */
+	OPEN_IN_PLACE_LOCK, /* locks the disk `name`, which drive `drive` writes in place, as VMware does; a person may be asked. -EPERM:
+	                     * not allowed, -EBUSY: locked by others, -EEXIST: there is an overlay. The descriptor is the lock's */
+	OPEN_IN_PLACE, /* `name` beneath the folder of a .vmx, read and write, locked: a file of such a disk */
 	OPEN_ROLES
 };
 struct message_open {
@@ -208,6 +212,9 @@ struct message_open {
 	char fingerprint[40]; /* 32 hex digits; "" for OPEN_NAMED */
 	char machine[128];    /* displayName, for the state folder's name; "" for OPEN_NAMED */
 	char name[MESSAGE_NAME];
+	char drive[32]; /* OPEN_IN_PLACE_LOCK; else "" */
+	char content
+		[40]; /* OPEN_IN_PLACE_LOCK: the fingerprint by content, which names the state if nothing is written in place; else "" */
 };
 
 struct message_machine {
@@ -257,6 +264,7 @@ enum question_kind {
 	QUESTION_LICENSE, /* after MESSAGE_LICENSE: the machine has not run yet; yes: run */
 	QUESTION_KINDS,
 	QUESTION_NETWORK = QUESTION_KINDS, /* the broker's own: may the machine have what its text asks for? */
+	QUESTION_IN_PLACE, /* the broker's own, before MESSAGE_MACHINE: may its disks be changed themselves? */
 	QUESTION_ALL_KINDS
 };
 struct message_question {

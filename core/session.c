@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/environment.h"
+#include "core/in_place.h"
 #include "core/machine.h"
 #include "core/sandbox.h"
 #include "vmformat/bytes.h"
@@ -56,10 +57,15 @@ void session_init(struct session *s, struct link *link, const struct message_sta
 	*s = (struct session){
 		.link = link,
 		.start = *start,
-		.files = { .open = link_files_open, .context = link, .keep = &s->keep },
+		.files = { .open = link_files_open,
+		           .open_writable = link_files_open_writable,
+		           .context = link,
+		           .keep = &s->keep },
 		.keep = { open_kept, tell_progress, s },
 	};
 	memcpy(s->fds, fds, sizeof(s->fds));
+	for (size_t i = 0; i < ARRAY_SIZE(s->in_place); i++)
+		s->in_place[i].lock = -1;
 }
 
 void session_free(struct session *s)
@@ -69,6 +75,7 @@ void session_free(struct session *s)
 			block_free(s->blocks[i]);
 	if (s->engine)
 		block_engine_free(s->engine);
+	in_place_free(s);
 	appliance_free(s->appliance);
 	for (size_t i = 0; i < START_FDS; i++)
 		if (s->fds[i] >= 0)
@@ -174,7 +181,7 @@ int session_configure(struct session *s, struct error *e)
 
 /* ---- drives ---- */
 
-static bool is_volatile(const struct session *s, const struct appliance_drive *drive)
+bool session_is_volatile(const struct session *s, const struct appliance_drive *drive)
 {
 	return s->start.flags & START_AS_DOWNLOADED || drive->mode == MODE_NONPERSISTENT ||
 	       drive->mode == MODE_INDEPENDENT_NONPERSISTENT;
@@ -182,7 +189,7 @@ static bool is_volatile(const struct session *s, const struct appliance_drive *d
 
 static int plug_disk(struct session *s, const struct appliance_drive *drive, struct block *block, struct error *e)
 {
-	enum open_role role = is_volatile(s, drive) ? OPEN_OVERLAY_TEMPORARY : OPEN_OVERLAY;
+	enum open_role role = session_is_volatile(s, drive) ? OPEN_OVERLAY_TEMPORARY : OPEN_OVERLAY;
 	struct disk *disk;
 	int overlay, err = appliance_open_disk(s->appliance, drive, &disk, e);
 
@@ -198,6 +205,15 @@ static int plug_disk(struct session *s, const struct appliance_drive *drive, str
 		disk_close(disk);
 		close(overlay);
 	}
+	return err;
+}
+
+static int plug_in_place(struct session *s, unsigned i, struct error *e)
+{
+	int err = block_set_medium(s->blocks[i], s->in_place[i].disk, -1, e);
+
+	if (!err)
+		s->in_place[i].disk = NULL;
 	return err;
 }
 
@@ -230,6 +246,8 @@ static int plug_drive(struct session *s, unsigned i, struct error *e)
 	s->blocks[i] = block_new(s->engine, name);
 	if (!s->blocks[i])
 		return error_set(e, -ENOMEM, "Out of memory for the drive %s", name);
+	if (s->in_place[i].disk)
+		return plug_in_place(s, i, e);
 	return drive->kind == DRIVE_DISK ? plug_disk(s, drive, s->blocks[i], e)
 	                                 : plug_removable(s, drive, s->blocks[i]);
 }
@@ -245,6 +263,8 @@ int session_plug_drives(struct session *s, struct loop *loop, struct error *e)
 {
 	int err = environment_prepare(s->appliance, e);
 
+	if (!err)
+		err = in_place_open(s, e);
 	if (err)
 		return err;
 	s->engine = block_engine_new_with_setup(loop, WORKERS, narrow_worker, NULL);
@@ -256,6 +276,19 @@ int session_plug_drives(struct session *s, struct loop *loop, struct error *e)
 	if (!err)
 		environment_insert(s);
 	return err;
+}
+
+/* Of a machine whose disks are written in place, a disk that cannot be has its overlay in the folder of that machine. */
+static int ask_overlay(struct session *s, const char *drive, int *ret_fd, struct error *e)
+{
+	struct error absent = { 0 };
+	int err = link_ask(s->link, OPEN_OVERLAY_READ, s->fingerprint, s->appliance->name, drive, ret_fd, &absent);
+
+	if (err == -ENOENT && s->appliance->write_in_place) {
+		appliance_fingerprint_in_place(s->appliance, s->fingerprint);
+		return link_ask(s->link, OPEN_OVERLAY_READ, s->fingerprint, s->appliance->name, drive, ret_fd, e);
+	}
+	return err ? error_set(e, err, "%s", absent.text) : 0;
 }
 
 int session_open_for_reading(struct session *s, const struct appliance_drive *drive, struct disk **ret_disk,
@@ -274,7 +307,7 @@ int session_open_for_reading(struct session *s, const struct appliance_drive *dr
 	appliance_drive_name(drive, name);
 	err = appliance_fingerprint(s->appliance, s->fingerprint, e);
 	if (!err)
-		err = link_ask(s->link, OPEN_OVERLAY_READ, s->fingerprint, s->appliance->name, name, &fd, &absent);
+		err = ask_overlay(s, name, &fd, &absent);
 	if (err == -ENOENT)
 		return 0; /* never written to */
 	if (!err && lseek(fd, 0, SEEK_END) == 0) {

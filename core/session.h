@@ -25,6 +25,10 @@ struct session {
 	char fingerprint[33];
 	struct block_engine *engine;
 	struct block *blocks[APPLIANCE_MAX_DRIVES]; /* by appliance->drives[i] */
+	struct {
+		struct disk *disk;        /* written in place, until its block has it; NULL: not so */
+		int lock;                 /* the file of its lock, -1: none */
+	} in_place[APPLIANCE_MAX_DRIVES]; /* as blocks */
 };
 
 void session_init(struct session *s, struct link *link, const struct message_start *start, const int fds[START_FDS]);
@@ -41,6 +45,9 @@ int session_configure(struct session *s, struct error *e);
 /* One block per drive with its disk and overlay. A CD or floppy whose image cannot be had is empty, and a notice says
  * why. */
 int session_plug_drives(struct session *s, struct loop *loop, struct error *e);
+
+/* Are the changes to this disk gone at power-off? */
+bool session_is_volatile(const struct session *s, const struct appliance_drive *drive);
 
 /* The disk of a drive with what was written to it so far, read only; for DUMP. */
 int session_open_for_reading(struct session *s, const struct appliance_drive *drive, struct disk **ret_disk,

@@ -72,6 +72,8 @@ static gint command_line(GApplication *application, GApplicationCommandLine *lin
 		flags |= START_HOST_LOOPBACK;
 	if (g_variant_dict_contains(options, "listen-outside"))
 		flags |= START_LISTEN_OUTSIDE;
+	if (g_variant_dict_contains(options, "write-in-place"))
+		flags |= START_WRITE_IN_PLACE;
 	g_variant_dict_lookup(options, G_OPTION_REMAINING, "^a&ay", &names);
 	for (const char **name = names; name != NULL && *name != NULL; name++)
 		g_ptr_array_add(files, g_application_command_line_create_file_for_arg(line, *name));
@@ -105,6 +107,9 @@ static const GOptionEntry options[] = {
 	{ .long_name = "listen-outside",
 	  .arg = G_OPTION_ARG_NONE,
 	  .description = "Grant the appliance's wish to be reached from other computers" },
+	{ .long_name = "write-in-place",
+	  .arg = G_OPTION_ARG_NONE,
+	  .description = "Grant a .vmx's wish to change the disks beside it themselves" },
 	{ .long_name = "version", .arg = G_OPTION_ARG_NONE, .description = "Show the version" },
 	{ .long_name = G_OPTION_REMAINING, .arg = G_OPTION_ARG_FILENAME_ARRAY, .arg_description = "[FILE…]" },
 	{ 0 },

@@ -134,7 +134,7 @@ static int take_question(struct model *m, const union message *message)
 	m->question_serial = q->header.serial;
 	m->question_kind = (enum question_kind)q->kind;
 	/* The broker's own words may have lines; the core's may not. */
-	copy_text(m->question, sizeof(m->question), q->text, q->kind == QUESTION_NETWORK ? "\n" : "");
+	copy_text(m->question, sizeof(m->question), q->text, q->kind >= QUESTION_KINDS ? "\n" : "");
 	COPY_TEXT(m->accept, q->accept);
 	COPY_TEXT(m->reject, q->reject);
 	return MODEL_QUESTION;

@@ -223,6 +223,23 @@ bool disk_is_raw_by_name(const char *name)
 	return false;
 }
 
+static int refuse_format(const char *name, const struct disk_format *format, struct error *e)
+{
+	return error_set(e, -ENOTSUP,
+	                 "%s is %s, and only VMDK and raw disks (.img, .raw) are written, so it cannot be written in "
+	                 "place",
+	                 name, format->name);
+}
+
+int disk_check_in_place(const struct disk *disk, struct error *e)
+{
+	bool misnamed = disk->format == &raw_format && !disk_is_raw_by_name(disk->name);
+
+	if (!disk->format->check_writable || misnamed)
+		return refuse_format(disk->name, disk->format, e);
+	return disk->format->check_writable(disk, e);
+}
+
 static int find_writable_format(const struct file *file, const struct files *files,
                                 const struct disk_format **ret_format, struct error *e)
 {
@@ -240,8 +257,7 @@ static int find_writable_format(const struct file *file, const struct files *fil
 	}
 	r = probe(file, ret_format, e);
 	if (r == 0 && *ret_format != &vmdk_format)
-		r = error_set(e, -ENOTSUP, "%s is %s, and only VMDK and raw disks (.img, .raw) can be written in place",
-		              file->name, (*ret_format)->name);
+		r = refuse_format(file->name, *ret_format, e);
 	return r;
 }
 

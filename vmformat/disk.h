@@ -55,6 +55,8 @@ struct disk_format {
 	/* Is this, which was opened by one of disk->parent_names, the disk that ours was made on (CID, UUID)? e says why not.
 	 * NULL: whatever has the name is right. */
 	int (*check_parent)(const struct disk *disk, const struct disk *parent, struct error *e);
+	/* Is this, which is open for reading, of a kind that can be written in place? -ENOTSUP, and e says why not. NULL: never. */
+	int (*check_writable)(const struct disk *disk, struct error *e);
 };
 
 struct disk {
@@ -90,6 +92,9 @@ int disk_open_as(const char *format, struct file *file, const struct files *file
  * -ENOTSUP: it cannot be written so, and e says why; -EBUSY: somebody else writes it; -EXDEV, -EACCES and others as open_writable says.
  */
 int disk_open_in_place(const char *name, const struct files *files, struct disk **ret_disk, struct error *e);
+
+/* Is a disk that is open for reading of a kind for that? What else may be in the way, only opening tells. */
+int disk_check_in_place(const struct disk *disk, struct error *e);
 
 /* Is this the name of a disk that is raw whatever is in it? */
 bool disk_is_raw_by_name(const char *name);

@@ -160,9 +160,14 @@ static const struct disk_writer raw_writer = {
 	.set_io = raw_set_io,
 };
 
-static int partial(const struct file *file, struct error *e)
+static int partial(const char *name, struct error *e)
 {
-	return error_set(e, -ENOTSUP, "%s ends within a sector, so it cannot be written in place", file->name);
+	return error_set(e, -ENOTSUP, "%s ends within a sector, so it cannot be written in place", name);
+}
+
+static int raw_check_writable(const struct disk *disk, struct error *e)
+{
+	return disk->unit_limit ? partial(disk->name, e) : 0;
 }
 
 static void make_writable(struct disk *disk)
@@ -186,7 +191,7 @@ static bool raw_probe(const struct file *file, const uint8_t *head, size_t head_
 
 static int raw_open(struct disk *disk, struct file *file, const struct files *files, struct error *e)
 {
-	int r = disk->in_place && file->size % DISK_SECTOR ? partial(file, e)
+	int r = disk->in_place && file->size % DISK_SECTOR ? partial(file->name, e)
 	                                                   : raw_open_sectors(disk, file, DISK_SECTOR, e);
 
 	(void)files;
@@ -202,4 +207,5 @@ const struct disk_format raw_format = {
 	.close = raw_close,
 	.map = raw_map,
 	.unpack = raw_unpack,
+	.check_writable = raw_check_writable,
 };

@@ -547,4 +547,5 @@ const struct disk_format vmdk_format = {
 	.map = vmdk_map,
 	.unpack = vmdk_unpack,
 	.check_parent = vmdk_check_parent,
+	.check_writable = vmdk_check_writable,
 };

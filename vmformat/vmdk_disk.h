@@ -51,6 +51,7 @@ struct vmdk_extent *vmdk_find_extent(struct vmdk *v, uint64_t offset);
  * that begins. -ENOTSUP: it is of a kind that cannot be written in place; e says why.
  */
 int vmdk_make_writable(struct disk *disk, const struct file *text, uint64_t text_offset, struct error *e);
+int vmdk_check_writable(const struct disk *disk, struct error *e);
 void vmdk_end_writing(struct vmdk *v); /* flushes, closes properly. Harmless on one that is read only */
 
 #endif

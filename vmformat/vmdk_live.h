@@ -26,6 +26,9 @@ int vmdk_live_open(struct vmdk_sparse *s, uint64_t length, uint64_t largest, str
 /* Flushes, and takes the mark from the header if all went well. Harmless on NULL. */
 void vmdk_live_close(struct vmdk_live *l);
 
+/* Of an extent that is open for reading: is it of a kind that can be? -ENOTSUP. */
+int vmdk_live_check(const struct vmdk_sparse *s, struct error *e);
+
 /* A copy of one page of the tables with all that was written. */
 int vmdk_live_page(struct vmdk_live *l, uint64_t page, uint8_t raw[2048]);
 

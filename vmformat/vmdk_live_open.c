@@ -21,17 +21,22 @@ static int refuse(const struct vmdk_sparse *s, const char *why, struct error *e)
 
 /* ---- what kind it is ---- */
 
-static int check_kind(const struct vmdk_sparse *s, const uint8_t *header, struct error *e)
+int vmdk_live_check(const struct vmdk_sparse *s, struct error *e)
 {
-	const uint32_t known = FLAG_NEWLINE_TEST | FLAG_REDUNDANT_TABLE | FLAG_ZEROED_GRAINS;
-	uint32_t flags = le32_load(header + HEADER_FLAGS);
-
-	if (s->file.start)
-		return refuse(s, "lies within another file", e);
 	if (s->layout != &vmdk_hosted_layout)
 		return refuse(s, "is a snapshot of ESX", e);
 	if (s->compressed || s->has_footer)
 		return refuse(s, "is compressed (streamOptimized), which is made to be read", e);
+	if (s->file.start)
+		return refuse(s, "lies within another file", e);
+	return 0;
+}
+
+static int check_header(const struct vmdk_sparse *s, const uint8_t *header, struct error *e)
+{
+	const uint32_t known = FLAG_NEWLINE_TEST | FLAG_REDUNDANT_TABLE | FLAG_ZEROED_GRAINS;
+	uint32_t flags = le32_load(header + HEADER_FLAGS);
+
 	if (le32_load(header + HEADER_VERSION) > 2)
 		return refuse(s, "keeps track of its changes for a backup program (version 3)", e);
 	if (flags & ~known)
@@ -206,7 +211,9 @@ int vmdk_live_open(struct vmdk_sparse *s, uint64_t length, uint64_t largest, str
 	int r = vmdk_read_header(&s->file, 0, header, sizeof(header), e);
 
 	if (r == 0)
-		r = check_kind(s, header, e);
+		r = vmdk_live_check(s, e);
+	if (r == 0)
+		r = check_header(s, header, e);
 	if (r < 0)
 		return r;
 	l = calloc(1, sizeof(*l));

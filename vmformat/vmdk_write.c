@@ -252,16 +252,29 @@ static int open_live(struct disk *disk, struct error *e)
 	return r;
 }
 
-int vmdk_make_writable(struct disk *disk, const struct file *text, uint64_t text_offset, struct error *e)
+int vmdk_check_writable(const struct disk *disk, struct error *e)
 {
-	struct vmdk *v = disk->private;
-	int r;
+	const struct vmdk *v = disk->private;
+	int r = 0;
 
 	if (v->tracks_changes)
 		return error_set(e, -ENOTSUP,
 		                 "%s is watched by a backup program (changeTrackPath), which would miss what Vitrine "
 		                 "changes, so it cannot be written in place",
 		                 disk->name);
+	for (unsigned i = 0; r == 0 && i < v->extent_count; i++)
+		if (v->extents[i].kind == EXTENT_SPARSE)
+			r = vmdk_live_check(&v->extents[i].sparse, e);
+	return r;
+}
+
+int vmdk_make_writable(struct disk *disk, const struct file *text, uint64_t text_offset, struct error *e)
+{
+	struct vmdk *v = disk->private;
+	int r = vmdk_check_writable(disk, e);
+
+	if (r < 0)
+		return r;
 	v->identity = calloc(1, sizeof(*v->identity));
 	if (!v->identity)
 		return error_set(e, -ENOMEM, "%s: not enough memory", disk->name);

@@ -465,6 +465,8 @@ int broker_find_state_folder(const struct broker_files *f, int home_fd, const ch
 	size_t length;
 
 	*ret_name = NULL;
+	if (folder)
+		rewinddir(folder); /* the descriptor shares its place with one that was looked through before */
 	while (folder && (entry = readdir(folder))) {
 		enum owner owner;
 		int fd;

@@ -322,6 +322,17 @@ static int check_lock(const struct broker_files *f, const char *name, char text[
 	return err;
 }
 
+/* A name that leads elsewhere is not one that somebody has locked. */
+static int check_exists(const struct broker_files *f, const char *name, char text[MESSAGE_TEXT])
+{
+	int fd = broker_open_beneath(f->folder_fd, name, O_RDONLY | O_NONBLOCK, 0);
+
+	if (fd < 0)
+		return explain(name, fd, text);
+	close(fd);
+	return 0;
+}
+
 int broker_in_place_judge(struct broker_files *f, const struct message_open *m, uint32_t start_flags,
                           char text[MESSAGE_TEXT])
 {
@@ -336,7 +347,9 @@ int broker_in_place_judge(struct broker_files *f, const struct message_open *m, 
 	name = disk_name(f, m->name, text);
 	if (!name)
 		return -EACCES;
-	err = check_overlays(f, m, text);
+	err = check_exists(f, name, text);
+	if (!err)
+		err = check_overlays(f, m, text);
 	if (!err)
 		err = check_lock(f, f->name, text); /* VMware's of the whole machine */
 	if (!err)
@@ -492,9 +505,6 @@ int broker_in_place_open(struct broker_files *f, const struct message_open *m, i
 	name = disk_name(f, m->name, text);
 	if (!name)
 		return -EACCES;
-	err = is_locked_by_us(p, name) ? 0 : check_lock(f, name, text);
-	if (err)
-		return err;
 	fd = broker_open_beneath(f->folder_fd, name, O_RDWR | O_NONBLOCK, 0);
 	if (fd < 0)
 		return explain(name, fd, text);
@@ -502,6 +512,8 @@ int broker_in_place_open(struct broker_files *f, const struct message_open *m, i
 	if (err)
 		return err;
 	err = check_alone(*ret_fd, name, text);
+	if (!err && !is_locked_by_us(p, name))
+		err = check_lock(f, name, text);
 	if (err) {
 		close(*ret_fd);
 		*ret_fd = -1;

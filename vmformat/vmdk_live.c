@@ -79,18 +79,19 @@ static int read_copy(const struct vmdk_live *l, unsigned copy, uint32_t number, 
 /* What a crash or a bad sector spoilt in the first copy may be whole in the second. */
 static void repair(struct vmdk_live *l, struct vmdk_page *page)
 {
+	enum { UNREAD, READ, LOST } spare = l->places[1] ? UNREAD : LOST;
 	uint64_t start = (uint64_t)page->number * GTES_PER_GT * l->s->grain;
 	uint8_t second[VMDK_PAGE];
-	bool read = false;
 
 	for (unsigned i = 0; i < GTES_PER_GT && start < l->s->capacity; i++, start += l->s->grain) {
 		if (vmdk_live_is_sound(l, le32_load(page->raw + i * 4), start))
 			continue;
-		if (!l->places[1] || (!read && read_copy(l, 1, page->number, second) < 0))
-			return;
-		read = true;
-		if (!vmdk_live_is_sound(l, le32_load(second + i * 4), start))
+		if (spare == UNREAD)
+			spare = read_copy(l, 1, page->number, second) < 0 ? LOST : READ;
+		if (spare == LOST || !vmdk_live_is_sound(l, le32_load(second + i * 4), start)) {
+			page->damaged = true;
 			continue;
+		}
 		memcpy(page->raw + i * 4, second + i * 4, 4);
 		vmdk_live_mark_dirty(l, page);
 	}
@@ -121,6 +122,16 @@ int vmdk_live_load(struct vmdk_live *l, uint32_t number, struct vmdk_page **ret_
 	return 0;
 }
 
+/* What a reader gets of such an entry is a place behind any end: -EIO. */
+static void hide_damage(const struct vmdk_live *l, uint32_t number, uint8_t raw[VMDK_PAGE])
+{
+	uint64_t start = (uint64_t)number * GTES_PER_GT * l->s->grain;
+
+	for (unsigned i = 0; i < GTES_PER_GT && start < l->s->capacity; i++, start += l->s->grain)
+		if (!vmdk_live_is_sound(l, le32_load(raw + i * 4), start))
+			le32_store(raw + i * 4, UINT32_MAX);
+}
+
 int vmdk_live_page(struct vmdk_live *l, uint64_t page, uint8_t raw[2048])
 {
 	struct vmdk_page *found;
@@ -130,6 +141,8 @@ int vmdk_live_page(struct vmdk_live *l, uint64_t page, uint8_t raw[2048])
 	r = page < l->table_count ? vmdk_live_load(l, (uint32_t)page, &found) : -EIO;
 	if (r == 0)
 		memcpy(raw, found->raw, VMDK_PAGE);
+	if (r == 0 && found->damaged)
+		hide_damage(l, found->number, raw);
 	pthread_mutex_unlock(&l->lock);
 	return r;
 }

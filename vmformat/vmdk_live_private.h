@@ -13,6 +13,7 @@ struct vmdk_page {
 	uint32_t number;
 	unsigned pins;
 	bool dirty;
+	bool damaged; /* has an entry that leads out of the file or over a table, and nobody knows the right one */
 	uint8_t raw[VMDK_PAGE];
 };
 

@@ -58,6 +58,12 @@ seed_vmdk() { # the first byte: 0 a whole file, 1 to 3 patches of 2 bytes place,
 	printf '\5\200\0\7\377\377\377\377\0\0\0\0' >"$1/sesparse"
 }
 
+seed_vmdk_write() { # plain or snapshot, how many patches of 2 bytes place, 1 byte length; then operations of 4 bytes
+	printf '\0\0\1\0\2\1\3\0\10\5\377\7\1\2\0\0\0\20\5\0\20\4' >"$1/plain"
+	printf '\1\0\1\0\2\1\3\0\10\5\377\7\1\2\0\0\0\20\17\4\5\0\20\4' >"$1/snapshot"
+	printf '\0\1\0\52\3\25\0\0\0\0\0\20\5\0\4\17\7' >"$1/table"
+}
+
 seed_qcow2_image() { # the first byte: 0 a whole file, else patches of 3 bytes place, 1 byte length
 	local kind
 	for kind in 1 2 3 4 5 6 7 10 11; do printf "\\$kind" >"$1/kind$kind"; done

@@ -244,7 +244,7 @@ static void one_file_is_written_by_one(void **state)
 /* ---- locks ---- */
 
 /* The one file in a folder. */
-static void only_entry(const char *folder, char ret_name[256])
+static void only_entry(const char *folder, char ret_name[32])
 {
 	DIR *d = opendir(in_root(folder));
 	struct dirent *entry;
@@ -254,7 +254,7 @@ static void only_entry(const char *folder, char ret_name[256])
 	while ((entry = readdir(d)))
 		if (entry->d_name[0] != '.') {
 			count++;
-			snprintf(ret_name, 256, "%s", entry->d_name);
+			snprintf(ret_name, 32, "%.31s", entry->d_name);
 		}
 	closedir(d);
 	assert_int_equal(count, 1);
@@ -263,7 +263,7 @@ static void only_entry(const char *folder, char ret_name[256])
 static void lock_has_vmwares_form_and_goes_at_the_end(void **state)
 {
 	struct broker_files f = open_vmx();
-	char name[256], path[320], content[600] = "", machine[65], process[65], kind[8];
+	char name[32], path[64], content[600] = "", machine[65], process[65], kind[8];
 	unsigned number;
 	int fd;
 
@@ -274,7 +274,7 @@ static void lock_has_vmwares_form_and_goes_at_the_end(void **state)
 	assert_int_equal(name[0], 'M');
 	assert_int_equal(strspn(name + 1, "0123456789"), 5);
 	assert_string_equal(name + 6, ".lck");
-	snprintf(path, sizeof(path), "vm/disks/piece.vmdk.lck/%s", name);
+	snprintf(path, sizeof(path), "vm/disks/piece.vmdk.lck/%.20s", name);
 	fd = open(in_root(path), O_RDONLY);
 	assert_int_equal(read(fd, content, sizeof(content)), 512); /* what has another size, VMware deletes */
 	close(fd);

@@ -142,8 +142,9 @@ void broker_in_place_question(const struct broker_files *f, struct message_quest
 	char text[MESSAGE_TEXT];
 
 	snprintf(text, sizeof(text),
-	         "Its text %.200s asks for it (vitrine.writeInPlace). The machine then changes the disks in %.400s "
-	         "themselves (.vmdk, .img, .raw), as VMware does:\n"
+	         "%.200s has vitrine.writeInPlace. What the machine writes is then not kept apart, but goes into the "
+	         "disks "
+	         "in %.400s (.vmdk, .img, .raw), as VMware does it:\n"
 	         "\xe2\x80\xa2 VMware can go on with them\n"
 	         "\xe2\x80\xa2 there is no way back to how they are now",
 	         f->name, f->folder_path);

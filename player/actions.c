@@ -111,7 +111,7 @@ void actions_ask(struct player_window *w)
 		[QUESTION_DIGEST] = "was changed or damaged",
 		[QUESTION_LICENSE] = "has a licence agreement",
 		[QUESTION_NETWORK] = "asks for more of this computer's network",
-		[QUESTION_IN_PLACE] = "asks to change its disks themselves",
+		[QUESTION_IN_PLACE] = "asks to change its own disk files",
 	};
 	const struct model *m = player_window_model(w);
 

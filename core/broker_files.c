@@ -91,7 +91,8 @@ int broker_open_regular(int folder_fd, const char *path, int flags, int *ret_fd,
 	return broker_keep_regular(fd, path, ret_fd, text);
 }
 
-/* Who reads a disk keeps others from writing it in place, and the other way round. Where files cannot be locked, nothing is. */
+/* Who reads a disk keeps others from writing it in place, and the other way round. Where files cannot be locked,
+ * nothing is. */
 static int read_lock(int fd, const char *name, char text[MESSAGE_TEXT])
 {
 	if (flock(fd, LOCK_SH | LOCK_NB) == 0 || errno != EWOULDBLOCK)

@@ -24,9 +24,10 @@
 #define LOCK_SUFFIX ".lck"
 
 /*
- * What VMware's programs write into a lock's file (seen in such files, and told by the open-vm-tools' description of them): 512
- * bytes, text, filled up with zeros: whose computer, which process, its number in the queue, X for exclusive, no payload, and
- * properties. A computer's name that is not VMware's own for this one is never taken for a crashed process of this computer.
+ * What VMware's programs write into a lock's file (seen in such files, and told by the open-vm-tools' description
+ * of them): 512 bytes, text, filled up with zeros: whose computer, which process, its number in the queue, X for
+ * exclusive, no payload, and properties. A computer's name that is not VMware's own for this one is never taken
+ * for a crashed process of this computer.
  */
 #define LOCK_BYTES 512
 #define LOCK_WORDS "%s%d-%lld(vitrine) 1 X [ lc=0"
@@ -225,7 +226,8 @@ static int refuse_overlay(const struct broker_files *f, int home_fd, const char 
 	return err;
 }
 
-/* The state folder that this machine would have if its disks were only read is known by their content, the other one not. */
+/* The state folder that this machine would have if its disks were only read is known by their content, the other
+ * one not. */
 static int check_overlays(const struct broker_files *f, const struct message_open *m, char text[MESSAGE_TEXT])
 {
 	char home[PATH_MAX];
@@ -275,7 +277,8 @@ static bool is_our_stale(int folder_fd, const char *entry)
 	return stale;
 }
 
-/* Finds what another program holds in the folder; our own leavings are removed. own: the file that is not another's, or NULL. */
+/* Finds what another program holds in the folder; our own leavings are removed. own: the file that is not
+ * another's, or NULL. */
 static bool find_foreign(int folder_fd, const char *own, char ret_name[NAME_MAX + 1])
 {
 	DIR *folder = fdopendir(fcntl(folder_fd, F_DUPFD_CLOEXEC, 0));

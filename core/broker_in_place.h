@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Disks that are written in place (vitrine.writeInPlace): what a core may open for writing beside the .vmx that the user chose.
+ * Disks that are written in place (vitrine.writeInPlace): what a core may open for writing beside the .vmx that
+ * the user chose.
  *
- * Only with the person's yes, which is kept by the place of that .vmx; only names that disks have (.vmdk, .img, .raw), so that no
- * other file of the folder can be harmed; only regular files with one name. A disk is locked as VMware locks it (a folder
- * NAME.lck with a file in it), and each file by flock(), so that neither VMware nor another Vitrine writes it, too. What was kept
- * apart for the disk before would no longer fit to it: then it is refused. All that arrives from the core is hostile. One thread.
+ * Only with the person's yes, which is kept by the place of that .vmx; only names that disks have (.vmdk, .img,
+ * .raw), so that no other file of the folder can be harmed; only regular files with one name. A disk is locked as
+ * VMware locks it (a folder NAME.lck with a file in it), and each file by flock(), so that neither VMware nor
+ * another Vitrine writes it, too. What was kept apart for the disk before would no longer fit to it: then it is
+ * refused. All that arrives from the core is hostile. One thread.
  */
 #ifndef VITRINE_BROKER_IN_PLACE_H
 #define VITRINE_BROKER_IN_PLACE_H
@@ -17,7 +19,8 @@
 
 struct broker_files;
 
-/* May the core have what it asks for by OPEN_IN_PLACE_LOCK? 0: yes; -EAGAIN: a person must be asked; else no, and text says why. */
+/* May the core have what it asks for by OPEN_IN_PLACE_LOCK? 0: yes; -EAGAIN: a person must be asked; else no,
+ * and text says why. */
 int broker_in_place_judge(struct broker_files *f, const struct message_open *m, uint32_t start_flags,
                           char text[MESSAGE_TEXT]);
 void broker_in_place_question(const struct broker_files *f, struct message_question *ret_question);

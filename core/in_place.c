@@ -6,7 +6,8 @@
 
 #include "core/machine.h"
 
-/* Which failures end the start: played on the overlay, the machine would not be the one that the person wants to go on with. */
+/* Which failures end the start: played on the overlay, the machine would not be the one that the person wants to
+ * go on with. */
 static bool is_final(int code)
 {
 	return code == -EBUSY || code == -EEXIST || code == -ECANCELED || code == -EPIPE;

@@ -278,7 +278,8 @@ int session_plug_drives(struct session *s, struct loop *loop, struct error *e)
 	return err;
 }
 
-/* Of a machine whose disks are written in place, a disk that cannot be has its overlay in the folder of that machine. */
+/* Of a machine whose disks are written in place, a disk that cannot be has its overlay in the folder of that
+ * machine. */
 static int ask_overlay(struct session *s, const char *drive, int *ret_fd, struct error *e)
 {
 	struct error absent = { 0 };

@@ -198,7 +198,8 @@ bool appliance_is_own_vmx(const struct appliance *a);
  */
 int appliance_fingerprint(struct appliance *a, char ret_hex[33], struct error *e);
 
-/* The same of a machine whose disks are written in place, so that their content says nothing: over its uuid and name. */
+/* The same of a machine whose disks are written in place, so that their content says nothing: over its uuid and
+ * name. */
 void appliance_fingerprint_in_place(const struct appliance *a, char ret_hex[33]);
 
 /*

@@ -55,7 +55,8 @@ struct disk_format {
 	/* Is this, which was opened by one of disk->parent_names, the disk that ours was made on (CID, UUID)? e says why not.
 	 * NULL: whatever has the name is right. */
 	int (*check_parent)(const struct disk *disk, const struct disk *parent, struct error *e);
-	/* Is this, which is open for reading, of a kind that can be written in place? -ENOTSUP, and e says why not. NULL: never. */
+	/* Is this, which is open for reading, of a kind that can be written in place? -ENOTSUP, and e says why
+	 * not. NULL: never. */
 	int (*check_writable)(const struct disk *disk, struct error *e);
 };
 
@@ -87,9 +88,10 @@ int disk_open_as(const char *format, struct file *file, const struct files *file
                  struct error *e);
 
 /*
- * Opens the disk behind a name of files, to be written in place: files->open_writable is asked for it and the pieces of it;
- * the disks below it are only read. Only raw disks (told by their name, for a guest writes their first bytes: .img, .raw) and VMDK are.
- * -ENOTSUP: it cannot be written so, and e says why; -EBUSY: somebody else writes it; -EXDEV, -EACCES and others as open_writable says.
+ * Opens the disk behind a name of files, to be written in place: files->open_writable is asked for it and the
+ * pieces of it; the disks below it are only read. Only raw disks (told by their name, for a guest writes their
+ * first bytes: .img, .raw) and VMDK are. -ENOTSUP: it cannot be written so, and e says why; -EBUSY: somebody else
+ * writes it; -EXDEV, -EACCES and others as open_writable says.
  */
 int disk_open_in_place(const char *name, const struct files *files, struct disk **ret_disk, struct error *e);
 

@@ -2,10 +2,10 @@
 /*
  * How a disk is written: the overlay, and a disk of the user's own that is written in place.
  *
- * As map() does for reads, begin() says where bytes go and the caller moves them; end() makes them count. All but set_io
- * may come from several threads at once. Nothing is kept until flush(): data, then tables, in an order that a power cut
- * cannot break. After a failed fsync the kernel may have dropped what it could not write, and we no longer have it: from
- * then on begin, zero and flush fail, and the file stays what the last good flush made of it.
+ * As map() does for reads, begin() says where bytes go and the caller moves them; end() makes them count. All but
+ * set_io may come from several threads at once. Nothing is kept until flush(): data, then tables, in an order that
+ * a power cut cannot break. After a failed fsync the kernel may have dropped what it could not write, and we no
+ * longer have it: from then on begin, zero and flush fail, and the file stays what the last good flush made of it.
  */
 #ifndef VITRINE_DISK_WRITE_H
 #define VITRINE_DISK_WRITE_H
@@ -49,16 +49,16 @@ struct disk_io {
 extern const struct disk_io disk_real_io;
 
 struct disk_writer {
-	/* Waits for other writes to the same units (two partial writes of one new unit follow each other) and may have to
-	 * flush tables. A thread has one write at a time. */
+	/* Waits for other writes to the same units (two partial writes of one new unit follow each other) and may
+	 * have to flush tables. A thread has one write at a time. */
 	int (*begin)(struct disk *disk, uint64_t offset, uint32_t length, struct disk_write *ret_write);
 	/* result 0: all was written. Else the place is given back. */
 	void (*end)(struct disk *disk, struct disk_write *write, int result);
-	/* Whole units (the last may be cut by the capacity) read as zeros from now on; their space goes back to the file
-	 * system where the format allows it. -EOPNOTSUPP: zeros are to be written like other bytes. */
+	/* Whole units (the last may be cut by the capacity) read as zeros from now on; their space goes back to
+	 * the file system where the format allows it. -EOPNOTSUPP: zeros are to be written like other bytes. */
 	int (*zero)(struct disk *disk, uint64_t offset, uint64_t length);
-	/* All writes that ended before are on stable storage when this succeeds. -ENOSPC of a table write (not of fsync)
-	 * may be tried again. */
+	/* All writes that ended before are on stable storage when this succeeds. -ENOSPC of a table write (not of
+	 * fsync) may be tried again. */
 	int (*flush)(struct disk *disk);
 	/* True after a failed fsync: only opening the disk again helps. */
 	bool (*failed)(struct disk *disk);
@@ -71,8 +71,8 @@ int disk_pwrite(const struct disk_io *io, int fd, const void *data, size_t lengt
 int disk_sync(const struct disk_io *io, int fd);
 
 /*
- * The writes under way to one file. Shared with others that overwrite units in place; alone when units are new or become
- * zeros. There are as many writes as block workers, a handful. All calls with the lock that guards it.
+ * The writes under way to one file. Shared with others that overwrite units in place; alone when units are new or
+ * become zeros. There are as many writes as block workers, a handful. All calls with the lock that guards it.
  */
 struct disk_write_locks {
 	struct disk_write *first;

@@ -46,8 +46,8 @@ struct files {
 	/* Opens name (as written in the appliance: relative to its folder, '/' separated) for reading.
 	 * Errors: -ENOENT no such file, -EXDEV it lies outside the folder, -EACCES refused, and others of open(2). */
 	int (*open)(const struct files *files, const char *name, struct file *ret_file, struct error *e);
-	/* The same for reading and writing: only a file that the user has agreed to have changed, and that nobody else writes.
-	 * -EBUSY: somebody does. NULL: nothing may be written. */
+	/* The same for reading and writing: only a file that the user has agreed to have changed, and that nobody
+	 * else writes. -EBUSY: somebody does. NULL: nothing may be written. */
 	int (*open_writable)(const struct files *files, const char *name, struct file *ret_file, struct error *e);
 	void *context;
 	const struct keep *keep;         /* keep.h; NULL: nothing can be kept, so what would have to be is refused */

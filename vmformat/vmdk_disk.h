@@ -47,8 +47,8 @@ struct vmdk {
 struct vmdk_extent *vmdk_find_extent(struct vmdk *v, uint64_t offset);
 
 /*
- * Makes an open disk writable; its extents were opened for writing. text: the file with its description, text_offset: where
- * that begins. -ENOTSUP: it is of a kind that cannot be written in place; e says why.
+ * Makes an open disk writable; its extents were opened for writing. text: the file with its description,
+ * text_offset: where that begins. -ENOTSUP: it is of a kind that cannot be written in place; e says why.
  */
 int vmdk_make_writable(struct disk *disk, const struct file *text, uint64_t text_offset, struct error *e);
 int vmdk_check_writable(const struct disk *disk, struct error *e);

@@ -34,8 +34,9 @@ static size_t find_taken(const struct vmdk_live *l, uint64_t offset)
 }
 
 /*
- * Whether two entries name the same grain is not looked for: it would take a bit for each sector of the file and all its
- * tables to open a disk. Whoever made such a file shows and harms only the content of this disk, which is the guest's.
+ * Whether two entries name the same grain is not looked for: it would take a bit for each sector of the file and
+ * all its tables to open a disk. Whoever made such a file shows and harms only the content of this disk, which is
+ * the guest's.
  */
 bool vmdk_live_is_sound(const struct vmdk_live *l, uint32_t entry, uint64_t start)
 {

@@ -2,10 +2,11 @@
 /*
  * Private to VMDK: a hosted sparse extent that is written in place.
  *
- * New grains go to the end of the file; their entries are kept in memory until vmdk_live_flush(), which brings the data to
- * the disk before the entries, and those into both copies of a table. What a crash leaves is at worst grains that nobody
- * names, and copies that differ where nothing was promised yet. Before the first write the header says "not closed
- * properly" (uncleanShutdown), until vmdk_live_close(). Threads as in disk_write.h; offsets count from the extent's begin.
+ * New grains go to the end of the file; their entries are kept in memory until vmdk_live_flush(), which brings the
+ * data to the disk before the entries, and those into both copies of a table. What a crash leaves is at worst
+ * grains that nobody names, and copies that differ where nothing was promised yet. Before the first write the
+ * header says "not closed properly" (uncleanShutdown), until vmdk_live_close(). Threads as in disk_write.h;
+ * offsets count from the extent's begin.
  */
 #ifndef VITRINE_VMDK_LIVE_H
 #define VITRINE_VMDK_LIVE_H
@@ -16,10 +17,11 @@
 struct vmdk_live;
 
 /*
- * s->file must be open for writing and nobody's else; s is borrowed, and read through what is opened here from now on. length:
- * bytes of the extent that the disk uses. largest: bytes that the file may grow to. All tables must have their own place in
- * the file, so that no grain can be written over them: their places are read now, their content when it is needed.
- * -ENOTSUP: a kind that is not written, or tables that are not as the specification wants them; e says so.
+ * s->file must be open for writing and nobody's else; s is borrowed, and read through what is opened here from now
+ * on. length: bytes of the extent that the disk uses. largest: bytes that the file may grow to. All tables must
+ * have their own place in the file, so that no grain can be written over them: their places are read now, their
+ * content when it is needed. -ENOTSUP: a kind that is not written, or tables that are not as the specification
+ * wants them; e says so.
  */
 int vmdk_live_open(struct vmdk_sparse *s, uint64_t length, uint64_t largest, struct vmdk_live **ret_live,
                    struct error *e);
@@ -34,7 +36,8 @@ int vmdk_live_page(struct vmdk_live *l, uint64_t page, uint8_t raw[2048]);
 
 int vmdk_live_begin(struct vmdk_live *l, uint64_t offset, uint32_t length, struct disk_write *ret_write);
 void vmdk_live_end(struct vmdk_live *l, struct disk_write *write, int result);
-/* Zeros 1 to length bytes, *ret_done. -EOPNOTSUPP: none, they must be written; -ENOENT: or the disk below has zeros there. */
+/* Zeros 1 to length bytes, *ret_done. -EOPNOTSUPP: none, they must be written; -ENOENT: or the disk below has
+ * zeros there. */
 int vmdk_live_zero(struct vmdk_live *l, uint64_t offset, uint64_t length, uint64_t *ret_done);
 int vmdk_live_flush(struct vmdk_live *l);
 bool vmdk_live_failed(struct vmdk_live *l);

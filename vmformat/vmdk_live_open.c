@@ -7,8 +7,8 @@
 
 #include "vmformat/vmdk_live_private.h"
 
-/* The entries of a table count sectors in 32 bits: 2 TiB of file, which is 65,536 tables of 64 KiB grains. A quarter of that
- * grain size is the smallest seen; each table costs 32 bytes of memory while they are checked. */
+/* The entries of a table count sectors in 32 bits: 2 TiB of file, which is 65,536 tables of 64 KiB grains. A
+ * quarter of that grain size is the smallest seen; each table costs 32 bytes of memory while they are checked. */
 #define MAX_TABLES (1u << 18)
 #define LARGEST_FILE ((uint64_t)UINT32_MAX * DISK_SECTOR)
 
@@ -98,8 +98,9 @@ static bool join_spans(struct vmdk_live *l)
 }
 
 /*
- * "All the grain tables are created when the sparse extent is created" (chapter "Hosted Sparse Extents"): an extent that lacks
- * some is not written. One table within another, or within the header, would be spoilt by the first write.
+ * "All the grain tables are created when the sparse extent is created" (chapter "Hosted Sparse Extents"): an
+ * extent that lacks some is not written. One table within another, or within the header, would be spoilt by the
+ * first write.
  */
 static int take_places(struct vmdk_live *l, struct error *e)
 {

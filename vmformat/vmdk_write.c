@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A VMDK that is written in place, as VMware does it (chapter "The Descriptor File"): "CID: a random 32-bit value updated the
- * first time the content of the virtual disk is modified after the virtual disk is opened". Of a chain only this disk is
- * written, never its parents. A disk that others call their parent no longer fits them then: so they notice.
+ * A VMDK that is written in place, as VMware does it (chapter "The Descriptor File"): "CID: a random 32-bit value
+ * updated the first time the content of the virtual disk is modified after the virtual disk is opened". Of a chain
+ * only this disk is written, never its parents. A disk that others call their parent no longer fits them then: so
+ * they notice.
  */
 #include <errno.h>
 #include <stdio.h>

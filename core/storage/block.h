@@ -58,9 +58,9 @@ struct block *block_new(struct block_engine *engine, const char *name);
 void block_free(struct block *b);
 
 /* Puts a medium in, or NULL to take it out (after a drain). Takes over disk and overlay_fd on success. overlay_fd >=
- * 0: a writable qcow2 overlay on it (see qcow2.h), else the medium is written in place if the disk has a writer, and read
- * only if it has none. I/O thread or before the run. An error when the medium that was in cannot be brought to stable
- * storage: it stays in then. */
+ * 0: a writable qcow2 overlay on it (see qcow2.h), else the medium is written in place if the disk has a writer,
+ * and read only if it has none. I/O thread or before the run. An error when the medium that was in cannot be
+ * brought to stable storage: it stays in then. */
 int block_set_medium(struct block *b, struct disk *disk, int overlay_fd, struct error *e);
 
 bool block_has_medium(const struct block *b);

@@ -290,8 +290,8 @@ static bool is_stored(struct disk *disk, uint64_t offset)
 	return disk->format->map(disk, offset, disk->write_unit, &extent) < 0 || extent.kind == DISK_DATA;
 }
 
-/* How much of the write is bytes to be stored (or, from a unit's begin on, new units of zeros that need no room: what mkfs
- * and installers write by the gigabyte). *from goes behind it. */
+/* How much of the write is bytes to be stored (or, from a unit's begin on, new units of zeros that need no room:
+ * what mkfs and installers write by the gigabyte). *from goes behind it. */
 static uint32_t next_stretch(struct disk *disk, uint64_t offset, struct cursor *from, uint32_t length, bool *ret_zeros)
 {
 	const uint32_t unit = disk->write_unit;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Sparse VMDKs that are written in place. An input: 1 byte (odd: a snapshot), 1 byte how many patches of the good image follow, each
- * 2 bytes place, 1 byte length, that many bytes; then operations, 4 bytes each. Whatever the tables say: what was written is
- * read again, and header, directories and description (but for the mark and the content ID) are as before.
+ * Sparse VMDKs that are written in place. An input: 1 byte (odd: a snapshot), 1 byte how many patches of the good
+ * image follow, each 2 bytes place, 1 byte length, that many bytes; then operations, 4 bytes each. Whatever the
+ * tables say: what was written is read again, and header, directories and description (but for the mark and the
+ * content ID) are as before.
  */
 #include <errno.h>
 #include <fcntl.h>

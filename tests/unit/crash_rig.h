@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * For tests of what a power cut leaves: everything that a writable disk does to its one file (rig->overlay_path, which began as
- * rig->origin_path, or empty) is recorded; then any prefix of the record, with or without some of the writes since the last sync,
- * is played into a new file. Everything asserts (cmocka). Include tests/unit/overlay_rig.h before this file.
+ * For tests of what a power cut leaves: everything that a writable disk does to its one file (rig->overlay_path,
+ * which began as rig->origin_path, or empty) is recorded; then any prefix of the record, with or without some of
+ * the writes since the last sync, is played into a new file. Everything asserts (cmocka). Include
+ * tests/unit/overlay_rig.h before this file.
  */
 #ifndef VITRINE_CRASH_RIG_H
 #define VITRINE_CRASH_RIG_H

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Disks that are written in place: what a core, which is hostile, can make the broker open for writing; locks; the person's yes.
- * This program is also the fake core: the broker starts it with --core-fd.
+ * Disks that are written in place: what a core, which is hostile, can make the broker open for writing; locks; the
+ * person's yes. This program is also the fake core: the broker starts it with --core-fd.
  */
 #include <setjmp.h>
 #include <stdarg.h>

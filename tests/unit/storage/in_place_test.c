@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Disks that are written in place: thousands of random requests through the engine into disks that qemu-img made, against a
- * plain copy in memory; then qemu-img checks them and reads the same.
+ * Disks that are written in place: thousands of random requests through the engine into disks that qemu-img made,
+ * against a plain copy in memory; then qemu-img checks them and reads the same.
  */
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * A folder whose files may be written in place: what the broker grants, without its questions. Everything asserts (cmocka).
- * Include <cmocka.h> (with its four headers) before this file.
+ * A folder whose files may be written in place: what the broker grants, without its questions. Everything asserts
+ * (cmocka). Include <cmocka.h> (with its four headers) before this file.
  */
 #ifndef VITRINE_TEST_WRITABLE_H
 #define VITRINE_TEST_WRITABLE_H

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The order of writes of a sparse VMDK in place: each prefix of what was done to the file, and prefixes of which writes since the
- * last sync are missing, must be a disk that qemu-img check finds nothing in, and that has all that was flushed.
+ * The order of writes of a sparse VMDK in place: each prefix of what was done to the file, and prefixes of which
+ * writes since the last sync are missing, must be a disk that qemu-img check finds nothing in, and that has all
+ * that was flushed.
  */
 #include <setjmp.h>
 #include <stdarg.h>

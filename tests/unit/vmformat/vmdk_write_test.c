@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* Disks in place: what is refused before the first byte, the content ID, the mark in the header, and what a bad table can spoil. */
+/* Disks in place: what is refused before the first byte, the content ID, the mark in the header, and what a bad
+ * table can spoil. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -200,8 +200,9 @@ enum open_role {
 	OPEN_LICENSE,           /* the file `license` of the state folder: created empty if missing, read and write */
 	OPEN_OVERLAY_READ,      /* the overlay of drive `name` if there is one, read only (DUMP); else -ENOENT */
 	OPEN_KEPT, /* "kept" or "unpacked-N" (vmformat/keep.h): created empty if missing; read only while another has it */
-	OPEN_IN_PLACE_LOCK, /* locks the disk `name`, which drive `drive` writes in place, as VMware does; a person may be asked. -EPERM:
-	                     * not allowed, -EBUSY: locked by others, -EEXIST: there is an overlay. The descriptor is the lock's */
+	/* Locks the disk `name`, which drive `drive` writes in place, as VMware does; a person may be asked. -EPERM: not
+	 * allowed, -EBUSY: locked by others, -EEXIST: there is an overlay. The descriptor is the lock's. */
+	OPEN_IN_PLACE_LOCK,
 	OPEN_IN_PLACE, /* `name` beneath the folder of a .vmx, read and write, locked: a file of such a disk */
 	OPEN_ROLES
 };
@@ -213,8 +214,8 @@ struct message_open {
 	char machine[128];    /* displayName, for the state folder's name; "" for OPEN_NAMED */
 	char name[MESSAGE_NAME];
 	char drive[32]; /* OPEN_IN_PLACE_LOCK; else "" */
-	char content
-		[40]; /* OPEN_IN_PLACE_LOCK: the fingerprint by content, which names the state if nothing is written in place; else "" */
+	/* OPEN_IN_PLACE_LOCK: the fingerprint by content, which names the state if nothing is written in place; else "" */
+	char content[40];
 };
 
 struct message_machine {

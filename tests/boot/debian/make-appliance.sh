@@ -1,9 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: MIT
-# make-appliance.sh KERNEL WORK CONTROLLER: writes WORK/debian.ova: Debian's unmodified kernel (an unpacked package), busybox, our init, and
-# GRUB, on one disk in a streamOptimized VMDK. CONTROLLER says what it and the CD drive hang on (controllers-*.xml). Everything is written by others' tools (grub-mkimage, mke2fs, qemu-img, tar), none needs root.
+# make-appliance.sh KERNEL WORK CONTROLLER SYSTEM-TYPE [OPTION]: writes WORK/debian.ova: Debian's unmodified kernel (an unpacked package),
+# busybox, our init, and GRUB, on one disk in a streamOptimized VMDK. CONTROLLER says what it and the CD drive hang on (controllers-*.xml),
+# SYSTEM-TYPE whose board it is (vmx-08, virtualbox-2.2), OPTION is one more for the kernel. Everything is written by others' tools
+# (grub-mkimage, mke2fs, qemu-img, tar), none needs root.
 set -euo pipefail
-folder=$(dirname "$(realpath "$0")") kernel=$1 work=$2 controller=$3
+folder=$(dirname "$(realpath "$0")") kernel=$1 work=$2 controller=$3 system=$4 option=${5:-}
 image=$work/disk.img
 first=2048 first_sectors=65536 second=67584 second_sectors=32768 # 32 MB for GRUB and Linux, 16 MB for what the guest writes
 
@@ -11,6 +13,7 @@ first=2048 first_sectors=65536 second=67584 second_sectors=32768 # 32 MB for GRU
 case $controller in
 ide) driver=ata_piix cd_parent=4 cd_address=0 ;;
 ahci) driver=ahci cd_parent=3 cd_address=1 ;;
+ahci-e1000) driver='ahci e1000' cd_parent=3 cd_address=1 ;;
 lsilogic) driver=mptspi cd_parent=3 cd_address=1 ;;
 lsisas1068) driver=mptsas cd_parent=3 cd_address=1 ;;
 esac
@@ -28,11 +31,11 @@ cp "$kernel"/boot/vmlinuz-* "$work/files/vmlinuz"
 # ---- GRUB's two halves: boot.img in the first sector, core.img behind it, its menu in the file system ----
 
 mkdir -p "$work/files/grub"
-cat > "$work/files/grub/grub.cfg" <<'END'
+cat > "$work/files/grub/grub.cfg" <<END
 set timeout=1
 menuentry "Debian's kernel" {
 	echo "GRUB loads Linux"
-	linux /vmlinuz console=ttyS0 quiet panic=-1
+	linux /vmlinuz console=ttyS0 quiet panic=-1 $option
 	initrd /initrd.gz
 }
 END
@@ -63,7 +66,7 @@ mke2fs -q -t ext2 -d "$work/files" -E offset=$((first * 512)) "$image" $((first_
 
 qemu-img convert -q -f raw -O vmdk -o subformat=streamOptimized "$image" "$work/debian-disk1.vmdk"
 sed -e "s/@SIZE@/$(stat -c %s "$work/debian-disk1.vmdk")/; s/@CAPACITY@/$(stat -c %s "$image")/" \
-	-e "s/@CD_PARENT@/$cd_parent/; s/@CD_ADDRESS@/$cd_address/" \
+	-e "s/@CD_PARENT@/$cd_parent/; s/@CD_ADDRESS@/$cd_address/; s/@SYSTEM@/$system/" \
 	-e "/@CONTROLLERS@/ { r $folder/controllers-$controller.xml" -e "d }" "$folder/debian.ovf.in" > "$work/debian.ovf"
 (cd "$work" && for file in debian.ovf debian-disk1.vmdk; do
 	echo "SHA256($file)= $(sha256sum < $file | cut -d' ' -f1)"

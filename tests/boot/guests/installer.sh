@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 # Debian 12's installer, kernel and initramfs as its netboot package has them, started from a CD by isolinux: to its first dialogue on the
 # screen, which the arrow keys move in. The package (130 MB) is downloaded once with apt, as the nested machine's kernel is.
+export TIMEOUT=5400 # of the nested machine: on a loaded computer its kernel alone takes minutes
 
 prepare() {
 	local cache=${XDG_CACHE_HOME:-$HOME/.cache}/vitrine-tests/installer package=debian-installer-12-netboot-amd64
@@ -34,8 +35,8 @@ prepare() {
 	sed -i 's/^memsize.*/memsize = "512"/' "$work/installer.vmx"
 	empty_machine control
 	cat > "$work/script" <<-'END'
-		wait-text "Select a language" 1500
-		wait-text "Choose the language to be used" 60
+		wait-text "Select a language" 3000
+		wait-text "Choose the language to be used" 300
 		screen-text dialogue
 		key END
 		sleep 5
@@ -43,7 +44,7 @@ prepare() {
 }
 
 check() {
-	vitrine 1800 --as-downloaded --script script installer.vmx
+	vitrine 3600 --as-downloaded --script script installer.vmx
 	expect_status 0
 	expect dialogue "Select a language" "English" "<Go Back>"
 	cmp -s dialogue screen && fail "the dialogue does not hear the keyboard"

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-# SeaBIOS starts from a disk on an LSI Logic SCSI controller, parallel and SAS, and from the second of two, with the CD drive there too.
+# SeaBIOS starts from a disk on an LSI Logic SCSI controller, parallel and SAS, and from the second of two, with the CD drive there too; and
+# GRUB's rescue CD, as its package has it, from that drive.
 
 # scsi_machine NAME MODEL [LINE...]: a .vmx with the boot disk on scsi0:0 and a CD drive without a disc on scsi0:2.
 scsi_machine() {
@@ -9,13 +10,37 @@ scsi_machine() {
 }
 
 prepare() {
+	need /usr/lib/grub-rescue/grub-rescue-cdrom.iso grub-rescue-pc
+	cp /usr/lib/grub-rescue/grub-rescue-cdrom.iso "$work/"
 	boot_sector "$work/boot.img"
 	truncate -s 1M "$work/blank.img"
 	scsi_machine spi lsilogic
 	scsi_machine sas lsisas1068
 	scsi_machine placed lsisas1068 'scsi0.pciSlotNumber = "192"'
 	scsi_machine blank lsilogic
-	sed -i 's/boot.img/blank.img/' "$work/blank.vmx"
+	scsi_machine blank-sas lsisas1068
+	sed -i 's/boot.img/blank.img/' "$work"/blank*.vmx
+	cat > "$work/script" <<-'END'
+		wait-text "Press enter to boot" 600
+		type c
+		wait-text "grub>" 300
+		type "ls (cd)/"
+		wait-text "grub> ls (cd)/" 300
+		type "boot/grub/\n"
+		wait-text "i386-pc/" 300
+	END
+}
+
+# The host's own KVM may need minutes for GRUB; SeaBIOS's word that it starts the CD, and GRUB's first one, are enough there.
+starts_cd() { # NAME
+	if [ -n "$inside" ]; then
+		vitrine 1500 --as-downloaded --cd "$work/grub-rescue-cdrom.iso" --script "$work/script" "$work/$1.vmx"
+		expect screen "grub> ls (cd)/boot/grub/" "i386-pc/"
+	else
+		vitrine 240 --as-downloaded --cd "$work/grub-rescue-cdrom.iso" --until "GRUB" "$work/$1.vmx"
+	fi
+	expect_status 0
+	expect debug "Booting from DVD/CD..."
 }
 
 # starts_from NAME PCI-ID PCI-ADDRESS
@@ -32,9 +57,13 @@ check() {
 	starts_from sas 0054 02:00.0
 	starts_from placed 0054 03:00.0
 
-	# The control: the same without a boot sector.
+	starts_cd blank
+	starts_cd blank-sas
+
+	# The control: the same without a boot sector, and without the disc.
 	vitrine 240 --as-downloaded --until "No bootable device." "$work/blank.vmx"
 	expect_status 0
 	expect screen "Boot failed: not a bootable disk"
 	expect_no screen "boot-sector-runs"
+	expect_no screen "GRUB"
 }

@@ -14,7 +14,9 @@
 #define MAX_LINE 1024
 #define MAX_LINES 10000 /* of a script: a day of acts */
 #define KEY_QUEUE 2048  /* events: "type" of the longest line has 1,024 characters of 2, with Shift of 4 */
-#define KEY_PERIOD 0.02 /* seconds between events: PS/2 carries about 1,000 bytes a second, and BIOSes read slowly */
+/* Seconds between events. A keyboard keeps 16 bytes, eight keys or four with Shift, and a guest on a busy computer may not look for half a
+ * second: what comes then is lost. */
+#define KEY_PERIOD 0.05
 
 struct line {
 	unsigned number;

@@ -52,7 +52,7 @@ check() {
 	vitrine 12000 --cd install.iso install.vmx
 	pkill -P $teller tail
 	expect_status 0
-	expect serial "installer: CD: Debian 12 for a test of Vitrine" "installer: the disk is empty: Vitrine disk, 5120000 sectors"
+	expect serial "installer: CD: Debian 12 for a test of Vitrine" "installer: the disk is empty: Vitrine disk 5120000 sectors"
 	expect serial "Installation finished. No error reported." "installer: installed;" "reboot: Power down"
 	cp serial installation
 

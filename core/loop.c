@@ -8,20 +8,21 @@
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
-#include <sys/timerfd.h>
+#include <sys/prctl.h>
 #include <time.h>
 #include <unistd.h>
 
 #include "core/clock.h"
+#include "vmformat/bytes.h"
 
 struct loop {
-	int epoll, wake, timer;
+	int epoll, wake;
 	struct clock *clock;
 	atomic_bool quit;
 	pthread_mutex_t lock; /* the queue; a leaf */
 	struct loop_work *first, **last;
 	unsigned queued;
-	struct loop_source wake_source, timer_source;
+	struct loop_source wake_source;
 };
 
 static void wake(void *context)
@@ -36,7 +37,7 @@ static void wake(void *context)
 /* In whose round this thread is. */
 static _Thread_local const struct loop *current;
 
-/* A timer that is set within a round is seen when the next one begins (arm_timer()): each tick of the PIT would wake the loop twice. */
+/* A timer that is set within a round is seen when the next one begins (time_left()): each tick of the PIT would wake the loop twice. */
 static void wake_for_timer(void *context)
 {
 	if (context != current)
@@ -53,16 +54,6 @@ static void drain_wake(void *context, uint32_t events)
 		return;
 }
 
-static void drain_timer(void *context, uint32_t events)
-{
-	struct loop *l = context;
-	uint64_t count;
-
-	(void)events;
-	if (read(l->timer, &count, sizeof(count)) < 0)
-		return;
-}
-
 struct loop *loop_new(struct clock *clock)
 {
 	struct loop *l = calloc(1, sizeof(*l));
@@ -74,16 +65,15 @@ struct loop *loop_new(struct clock *clock)
 	pthread_mutex_init(&l->lock, NULL);
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	l->timer = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	l->wake_source = (struct loop_source){ l->wake, EPOLLIN, drain_wake, l };
-	l->timer_source = (struct loop_source){ l->timer, EPOLLIN, drain_timer, l };
-	if (l->epoll < 0 || l->wake < 0 || l->timer < 0 || loop_add(l, &l->wake_source) < 0 ||
-	    loop_add(l, &l->timer_source) < 0) {
+	if (l->epoll < 0 || l->wake < 0 || loop_add(l, &l->wake_source) < 0) {
 		loop_free(l);
 		return NULL;
 	}
-	if (clock)
+	if (clock) {
 		clock_set_wake(clock, wake_for_timer, l);
+		prctl(PR_SET_TIMERSLACK, 1); /* else the kernel may let a guest's timer be 50 us late */
+	}
 	return l;
 }
 
@@ -95,7 +85,6 @@ void loop_free(struct loop *l)
 		clock_set_wake(l->clock, NULL, NULL);
 	close(l->epoll);
 	close(l->wake);
-	close(l->timer);
 	pthread_mutex_destroy(&l->lock);
 	free(l);
 }
@@ -199,27 +188,28 @@ void loop_quit(struct loop *l)
 	wake(l);
 }
 
-/* Guest time and CLOCK_MONOTONIC run alike while the machine runs, so the distance is what the timer needs. */
-static void arm_timer(struct loop *l)
+/* How long a round may wait, in ns; TIMER_OFF: for ever. Guest time and the host's run alike while the machine runs, so the distance to
+ * the next deadline is the host's, too. */
+static uint64_t time_left(struct loop *l, int timeout_ms)
 {
+	uint64_t limit = timeout_ms < 0 ? TIMER_OFF : (uint64_t)timeout_ms * NS_PER_MS;
 	uint64_t next = l->clock ? clock_next(l->clock) : TIMER_OFF;
-	uint64_t now = l->clock ? clock_now(l->clock) : 0;
-	uint64_t wait = next == TIMER_OFF ? 0 : next > now ? next - now : 1;
-	struct itimerspec spec = { .it_value = { (time_t)(wait / NS_PER_SECOND), (long)(wait % NS_PER_SECOND) } };
+	uint64_t now = next == TIMER_OFF ? 0 : clock_now(l->clock);
 
-	timerfd_settime(l->timer, 0, &spec, NULL);
+	return next == TIMER_OFF ? limit : MIN(next > now ? next - now : 0, limit);
 }
 
+/* The deadline is an argument of the wait, not a timer of its own: two system calls less for each tick of the PIT. */
 void loop_run_once(struct loop *l, int timeout_ms)
 {
 	const struct loop *outer = current; /* a drain is a round within a round */
+	uint64_t wait = time_left(l, timeout_ms);
+	struct timespec timeout = { (time_t)(wait / NS_PER_SECOND), (long)(wait % NS_PER_SECOND) };
 	struct epoll_event events[16];
 	int n;
 
 	current = l;
-	if (l->clock)
-		arm_timer(l);
-	n = epoll_wait(l->epoll, events, 16, timeout_ms);
+	n = epoll_pwait2(l->epoll, events, 16, wait == TIMER_OFF ? NULL : &timeout, NULL);
 	for (int i = 0; i < n; i++) {
 		struct loop_source *source = events[i].data.ptr;
 

@@ -56,14 +56,12 @@ static const struct rule rules[] = {
 	{ SYS_ioctl, IO, &is_for_the_machine },         /* making, stopping and resetting a virtual machine */
 	{ SYS_ioctl, VCPU, &is_for_a_cpu },             /* KVM_RUN, interrupts, memory slots */
 	{ SYS_futex, ALL, NULL },                       /* mutexes, condition variables, pthread_join */
-	{ SYS_epoll_wait, IO, NULL },                   /* the loop waits */
-	{ SYS_epoll_pwait, IO, NULL },                  /* as glibc spells it on some versions */
-	{ SYS_epoll_pwait2, IO, NULL },                 /* with a deadline in nanoseconds */
+	{ SYS_epoll_pwait2, IO, NULL },                 /* the loop waits, to the nanosecond */
 	{ SYS_write, ALL, NULL },                       /* eventfd of the loop; last words on stderr */
 	{ SYS_read, IO | WORKER, NULL },                /* eventfd, timerfd, firmware */
 	{ SYS_recvmsg, IO, NULL },                      /* messages of the broker */
 	{ SYS_sendmsg, ALL, NULL },                     /* messages to the broker: serial output, asking for a file */
-	{ SYS_timerfd_settime, ALL, NULL },             /* a device callback moves the nearest deadline */
+	{ SYS_timerfd_settime, IO, NULL },              /* when the next frame, or a message that waits, is due */
 	{ SYS_clock_gettime, ALL, NULL },               /* where the vDSO cannot: clock sources of virtual machines */
 	{ SYS_clock_nanosleep, ALL, NULL },             /* short waits for another thread */
 	{ SYS_preadv, IO | WORKER, NULL },              /* guest reads */
@@ -103,7 +101,7 @@ static const struct rule rules[] = {
 	{ SYS_eventfd2, IO, NULL },                     /* the loop's wake-up */
 	{ SYS_epoll_create1, IO, NULL },                /* the loop */
 	{ SYS_epoll_ctl, IO, NULL },                    /* its sources */
-	{ SYS_timerfd_create, IO, NULL },               /* its timer */
+	{ SYS_timerfd_create, IO, NULL },               /* of frames and messages */
 	{ SYS_poll, IO, NULL },                         /* waiting for the broker's answer */
 	{ SYS_getpid, ALL, NULL },                      /* abort */
 	{ SYS_gettid, ALL, NULL },                      /* abort */

@@ -16,7 +16,10 @@ prepare() {
 		> "$work/install.vmx"
 	cat > "$work/script" <<-'END'
 		wait-text "GRUB" 600
-		wait-text "installed login:" 3000
+		wait-text "Debian GNU/Linux 12 installed ttyS0" 3000
+		wait-text "Debian GNU/Linux 12 installed tty1" 1200
+		sleep 5
+		screen-text login
 		serial "root\n"
 		wait-text "Password:" 600
 		serial "vitrine\n"
@@ -58,7 +61,7 @@ check() {
 
 	vitrine 6000 --script script install.vmx
 	expect_status 0
-	expect screen "Debian GNU/Linux 12 installed tty1"
+	expect login "Debian GNU/Linux 12 installed tty1" "installed login:"
 	expect serial "installed login:" "packages: " "/dev/sda1 ext4" "guest: end"
 	expect_no serial "wrong: "
 }

@@ -54,6 +54,7 @@ struct headless {
 	unsigned width, height;
 	struct message_text_screen cells;
 	double settled_since; /* when the text last changed, or the graphics mode began */
+	bool handed_over;     /* the BIOS has started somebody, or says that there is nobody */
 	struct transcript serial, debug;
 
 	unsigned percent; /* of what is prepared, once told_progress */
@@ -548,6 +549,17 @@ static bool is_blank(const struct headless *h)
 	return different * BLANK_SHARE < count;
 }
 
+/* Until then the screen is the BIOS's own, which on a busy computer stands still for long. SeaBIOS says it on its debug console. */
+static bool is_handed_over(const struct headless *h)
+{
+	static const char *const words[] = { "Booting from 0000:7c00", "Booting from ROM", "No bootable device" };
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		if (strstr(h->debug.text, words[i]))
+			return true;
+	return false;
+}
+
 /* Nobody can know what a guest's last screen looks like: a picture that stays one for a while, or text that stands
  * still. */
 static void look_at_screen(struct headless *h)
@@ -556,7 +568,8 @@ static void look_at_screen(struct headless *h)
 
 	if (!h->options->until_screen || h->stopping || !h->width || !h->cells.header.length)
 		return;
-	if (is_blank(h))
+	h->handed_over = h->handed_over || is_handed_over(h);
+	if (!h->handed_over || is_blank(h))
 		h->settled_since = headless_now(h);
 	else if (headless_now(h) - h->settled_since >= enough)
 		stop(h, EXIT_OFF);

@@ -20,13 +20,13 @@ prepare() {
 	mkdir -p "$work/cd/isolinux"
 	cp "$cache"/{linux,initrd.gz} "$work/cd/"
 	cp /usr/lib/ISOLINUX/isolinux.bin /usr/lib/syslinux/modules/bios/ldlinux.c32 "$work/cd/isolinux/"
-	# fb=false: dialogues in text cells, as for a screen reader, instead of a frame buffer (the installer's manual, 5.3.2).
+	# fb=false, nomodeset: dialogues in text cells, as for a screen reader, instead of a frame buffer (the installer's manual, 5.3.2).
 	cat > "$work/cd/isolinux/isolinux.cfg" <<-'END'
 		DEFAULT install
 		LABEL install
 		  LINUX /linux
 		  INITRD /initrd.gz
-		  APPEND vga=normal fb=false quiet ---
+		  APPEND vga=normal fb=false nomodeset quiet ---
 	END
 	xorriso -as mkisofs -quiet -V INSTALLER -b isolinux/isolinux.bin -c isolinux/boot.cat -no-emul-boot \
 		-boot-load-size 4 -boot-info-table -o "$work/installer.iso" "$work/cd" 2> /dev/null

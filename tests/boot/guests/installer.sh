@@ -32,7 +32,8 @@ prepare() {
 		-boot-load-size 4 -boot-info-table -o "$work/installer.iso" "$work/cd" 2> /dev/null
 	rm -r "$work/cd"
 	empty_machine installer 'ide1:0.fileName = "installer.iso"' 'ide1:0.startConnected = "TRUE"' 'numvcpus = "2"'
-	sed -i 's/^memsize.*/memsize = "512"/' "$work/installer.vmx"
+	# with 512 MB the first dialogue is another one, "Low memory mode"
+	sed -i 's/^memsize.*/memsize = "1024"/' "$work/installer.vmx"
 	empty_machine control
 	cat > "$work/script" <<-'END'
 		wait-text "Select a language" 3000

@@ -38,6 +38,7 @@ prepare() {
 	cat > "$work/script" <<-'END'
 		wait-text "Select a language" 3000
 		wait-text "Choose the language to be used" 300
+		wait-text "<Go Back>" 300
 		screen-text dialogue
 		key END
 		sleep 5

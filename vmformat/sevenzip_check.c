@@ -14,9 +14,6 @@
 #include "vmformat/disk.h"
 #include "vmformat/sevenzip.h"
 
-/* A dictionary is memory. 7-Zip's largest preset (-mx=9) takes 256 MiB since version 23; the rest is for the executables
- * beside a disk, of which one filter (BCJ2) wants a part in memory. */
-#define MAX_MEMORY (320ull << 20)
 #define MAX_HEADER (16u << 20) /* SEVENZIP_MAX_MEMBERS with names of 1,000 characters */
 #define MAX_CODERS 4u          /* BCJ2 and the three that pack its streams; also libarchive's limit */
 #define MAX_STREAMS 8u         /* of a folder: BCJ2 has four in and one out, the other coders one of each */
@@ -128,18 +125,16 @@ static int encrypted(struct look *l)
 	                         l->file->name));
 }
 
-static int wants_memory(struct look *l, uint64_t memory)
+int sevenzip_refuse_memory(const char *name, uint64_t memory, struct error *e)
 {
 	char wanted[32], limit[32];
 
 	disk_amount(memory, wanted);
-	disk_amount(MAX_MEMORY, limit);
-	return fail(
-		l,
-		error_set(l->e, -EFBIG,
-	                  "%s was packed so that unpacking it takes %s of memory; Vitrine gives it %s. Unpack it with "
-	                  "7-Zip first, then open what was in it.",
-	                  l->file->name, wanted, limit));
+	disk_amount(SEVENZIP_MEMORY, limit);
+	return error_set(e, -EFBIG,
+	                 "%s was packed so that unpacking it takes %s of memory; Vitrine gives it %s. Unpack it with "
+	                 "7-Zip first, then open what was in it.",
+	                 name, wanted, limit);
 }
 
 /* ---- bytes, numbers, bits ---- */
@@ -336,8 +331,8 @@ static void check_memory(struct look *l, const struct folder *f)
 	for (unsigned i = 0; i < f->coder_count && l->code == 0; i++)
 		if (add_overflows(sum, coder_memory(l, f, &f->coders[i]), &sum))
 			sum = UINT64_MAX;
-	if (sum > MAX_MEMORY)
-		wants_memory(l, sum);
+	if (sum > SEVENZIP_MEMORY)
+		fail(l, sevenzip_refuse_memory(l->file->name, sum, l->e));
 }
 
 /* ---- streams ---- */

@@ -20,6 +20,7 @@
 #include "vmformat/wrap_choose.h"
 #include "vmformat/xz.h"
 #include "vmformat/zip.h"
+#include "vmformat/zipped.h"
 
 #define CHUNK (256u << 10)
 #define SAMPLE (64u << 10)
@@ -388,6 +389,11 @@ static int refuse_encrypted(const struct wrap *w, const char *name, struct error
 	                 w->file.name, name);
 }
 
+static bool is_unpackable(const struct zip_member *m)
+{
+	return m->method == ZIP_DEFLATED || m->method == ZIP_XZ || zipped_is_known(m->method);
+}
+
 /* The member that was chosen, and what it may name: all that lies in its folder or below. */
 static int want(struct wrap *w, struct appliance *a, const struct zip *zip, unsigned chosen, unsigned *kept,
                 struct error *e)
@@ -405,7 +411,7 @@ static int want(struct wrap *w, struct appliance *a, const struct zip *zip, unsi
 			r = refuse_encrypted(w, m->name, e);
 		else if (m->method == ZIP_STORED)
 			r = add_member(w, m->name, m->data, m->size, NOT_KEPT, e);
-		else if (m->method == ZIP_DEFLATED)
+		else if (is_unpackable(m))
 			r = add_member(w, m->name, m->data, m->size, (*kept)++, e);
 		else if (i == chosen)
 			r = error_set(e, -ENOTSUP,
@@ -423,23 +429,34 @@ static int want(struct wrap *w, struct appliance *a, const struct zip *zip, unsi
 static const struct zip_member *zip_member_at(const struct zip *zip, uint64_t data)
 {
 	for (unsigned i = 0; i < zip->count; i++)
-		if (zip->members[i].data == data && zip->members[i].method == ZIP_DEFLATED)
+		if (zip->members[i].data == data && zip->members[i].method != ZIP_STORED)
 			return &zip->members[i];
 	return NULL;
 }
 
-static int unpack_member(struct wrap *w, const struct zip_member *m, struct error *e)
+/* Not libarchive for xz: it sets no limit to its memory, and each block may declare another one. */
+static int unpack_bytes(struct wrap *w, const struct zip_member *m, uint32_t *ret_crc, struct error *e)
 {
 	struct file window;
-	uint32_t crc;
+	int r;
+
+	if (zipped_is_known(m->method))
+		return zipped_unpack(&w->file, m, w->unpack, ret_crc, e);
+	r = file_window(&w->file, m->data, m->packed, w->file.name, &window, e);
+	if (r < 0)
+		return r;
+	r = copy(w, m->method == ZIP_XZ ? PACKED_XZ : PACKED_DEFLATE, &window, m->data, ret_crc, e);
+	file_close(&window);
+	return r;
+}
+
+static int unpack_member(struct wrap *w, const struct zip_member *m, struct error *e)
+{
+	uint32_t crc = 0;
 	int r = unpack_begin(w->unpack, m->name, m->size, m->packed, e);
 
 	if (r == 0)
-		r = file_window(&w->file, m->data, m->packed, w->file.name, &window, e);
-	if (r < 0)
-		return r;
-	r = copy(w, PACKED_DEFLATE, &window, m->data, &crc, e);
-	file_close(&window);
+		r = unpack_bytes(w, m, &crc, e);
 	if (r == 0 && (crc != m->crc || unpack_size(w->unpack, unpack_count(w->unpack) - 1) != m->size))
 		r = error_set(e, -EIO, "%s is damaged: the checksum of %s is wrong. Download it again.", w->file.name,
 		              m->name);

@@ -46,8 +46,9 @@ const char *zip_method_name(uint16_t method)
 		uint16_t method;
 		const char *name;
 	} names[] = {
-		{ 1, "Shrink" }, { 6, "Implode" }, { 9, "Deflate64" }, { 12, "bzip2" },
-		{ 14, "LZMA" },  { 93, "zstd" },   { 95, "xz" },       { 98, "PPMd" },
+		{ 1, "Shrink" },
+		{ 6, "Implode" },
+		{ 9, "Deflate64" },
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(names); i++)

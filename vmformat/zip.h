@@ -9,8 +9,15 @@
 
 #include "vmformat/appliance.h"
 
+/* APPNOTE.TXT 4.4.5: the methods that are unpacked here or elsewhere */
 #define ZIP_STORED 0u
 #define ZIP_DEFLATED 8u
+#define ZIP_BZIP2 12u
+#define ZIP_LZMA 14u
+#define ZIP_ZSTD 93u
+#define ZIP_XZ 95u
+#define ZIP_PPMD 98u
+
 #define ZIP_MAX_MEMBERS 8192u /* as of an OVA: a package of chunks of 2 GB, as large as the largest disk, has fewer */
 
 struct zip_member {
@@ -31,7 +38,7 @@ bool zip_probe(const uint8_t *head, size_t n);
 /* Fills zip (zeroed), to be freed also after a failure. a: for remarks. */
 int zip_read(const struct file *file, struct zip *zip, struct appliance *a, struct error *e);
 void zip_free(struct zip *zip);
-/* "Deflate64", or a number in words. */
+/* Of those that cannot be unpacked: "Deflate64", or "an unusual method". */
 const char *zip_method_name(uint16_t method);
 
 #endif

@@ -15,7 +15,7 @@ leaks() { # TARGET
 }
 
 # 64 MB is more than the largest table that a disk of 62 TB may have us read; a parser that wants more is wrong.
-# But archives want dictionaries: xz of up to 128 MiB (packed.c), 7z of up to 320 (sevenzip_check.c).
+# But archives want dictionaries: xz of up to 128 MiB (packed.c), 7z and a zip's LZMA of up to 320 (sevenzip.h).
 largest() { # TARGET
 	case $1 in zip_fuzz) echo 321 ;; *) echo 64 ;; esac
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Any bytes as a packed appliance (zip and 7z, most of all): opened, unpacked and read. Seeds: small zips of both methods,
- * and .7z, whose headers' checksums are mended here.
+ * Any bytes as a packed appliance (zip and 7z, most of all): opened, unpacked and read. Seeds: small zips
+ * of all methods that are unpacked, and .7z, whose headers' checksums are mended here.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -634,24 +634,6 @@ static void zip_of_several_volumes_is_refused_in_words(void **state)
 	assert_non_null(strstr(rig->e.text, "several volumes"));
 }
 
-static void zip_packed_by_other_methods_is_refused_in_words(void **state)
-{
-	static const char *const methods[][2] = { { "LZMA", "LZMA" },
-		                                  { "BZip2", "bzip2" },
-		                                  { "Deflate64", "Deflate64" } };
-	struct rig *rig = *state;
-
-	for (unsigned i = 0; i < ARRAY_SIZE(methods); i++) {
-		char arguments[64];
-
-		snprintf(arguments, sizeof(arguments), "a -tzip -mm=%s %u.zip disk.img", methods[i][0], i);
-		run(rig, "7z", arguments);
-		snprintf(arguments, sizeof(arguments), "%u.zip", i);
-		assert_int_equal(refuse_packed(rig, arguments), -ENOTSUP);
-		assert_non_null(strstr(rig->e.text, methods[i][1]));
-	}
-}
-
 static void zip_symbolic_link_is_left_out_with_a_remark(void **state)
 {
 	struct rig *rig = *state;
@@ -814,7 +796,6 @@ int main(void)
 		TEST(zip_of_several_machines_lists_them),
 		TEST(zip_that_is_encrypted_is_refused_in_words),
 		TEST(zip_of_several_volumes_is_refused_in_words),
-		TEST(zip_packed_by_other_methods_is_refused_in_words),
 		TEST(zip_symbolic_link_is_left_out_with_a_remark),
 		TEST(zip_cancelled_unpacking_gives_its_room_back),
 		TEST(unpacked_zeros_are_holes),

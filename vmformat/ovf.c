@@ -369,7 +369,7 @@ static int describe(struct ovf *o, xmlDoc *doc)
 	return r;
 }
 
-static int read_whole(const struct file *source, size_t limit, const char *what, char **ret_text, struct error *e)
+int ovf_read_whole(const struct file *source, size_t limit, const char *what, char **ret_text, struct error *e)
 {
 	char *text;
 	int r;
@@ -394,7 +394,7 @@ int ovf_read(struct appliance *a, const struct file *source, const struct files 
 	xmlDoc *doc = NULL;
 	bool damaged;
 	char *text;
-	int r = read_whole(source, OVF_MAX_SIZE, "an OVF", &text, e);
+	int r = ovf_read_whole(source, OVF_MAX_SIZE, "an OVF", &text, e);
 
 	if (r < 0)
 		return r;
@@ -408,6 +408,7 @@ int ovf_read(struct appliance *a, const struct file *source, const struct files 
 		r = describe(&o, doc);
 		xmlFreeDoc(doc);
 	}
+	ovf_free_bundles(&o);
 	ovf_free_texts(&o);
 	free(o.package_files);
 	free(o.disks);
@@ -444,7 +445,7 @@ static int find_manifest(struct appliance *a, const struct file *source, const s
 		return -ENOMEM;
 	r = files_open(files, name, &file, &e);
 	if (!r) {
-		r = read_whole(&file, MANIFEST_MAX_SIZE, "a manifest", &text, &e);
+		r = ovf_read_whole(&file, MANIFEST_MAX_SIZE, "a manifest", &text, &e);
 		if (!r)
 			r = manifest_parse(text, (size_t)file.size, name, &a->inner, &a->manifest, &e);
 		if (r < 0)

@@ -10,6 +10,7 @@
 #include <strings.h>
 
 #include "vmformat/bytes.h"
+#include "vmformat/wrap.h"
 
 /* ---- the tables ---- */
 
@@ -266,19 +267,11 @@ static int hex_digit(char c)
 	return isxdigit((unsigned char)c) ? tolower((unsigned char)c) - 'a' + 10 : -1;
 }
 
-/* A reference is a URI, but most writers put the file's name as it is. Whichever of the two is there counts. */
-static const char *decoded_href(struct ovf *o, const char *href)
+/* Without its escapes, malloc'ed. Control characters stay escaped. NULL: no memory. */
+static char *decode(const char *href)
 {
-	char *copy, *to;
-	const char *kept = href;
-	struct file file;
+	char *copy = strdup(href), *to = copy;
 
-	if (!strchr(href, '%') || files_open(o->files, href, &file, NULL) == 0) {
-		if (strchr(href, '%'))
-			file_close(&file);
-		return href;
-	}
-	copy = to = strdup(href);
 	for (const char *from = href; copy && *from; from++) {
 		int high = *from == '%' ? hex_digit(from[1]) : -1, low = high >= 0 ? hex_digit(from[2]) : -1;
 		int c = low >= 0 ? high << 4 | low : 0;
@@ -286,15 +279,63 @@ static const char *decoded_href(struct ovf *o, const char *href)
 		*to++ = c >= 0x20 ? (char)c : *from;
 		from += c >= 0x20 ? 2 : 0;
 	}
-	if (copy) {
+	if (copy)
 		*to = '\0';
-		if (files_open(o->files, copy, &file, NULL) == 0) {
-			kept = ovf_keep(o, copy, strlen(copy));
+	return copy;
+}
+
+/* A reference is a URI, but most writers put the file's name as it is. Whichever of the two is there counts. */
+static const char *decoded_href(struct ovf *o, const char *href)
+{
+	const char *kept = href;
+	struct file file;
+	char *copy;
+
+	if (!strchr(href, '%') || files_open(o->files, href, &file, NULL) == 0) {
+		if (strchr(href, '%'))
 			file_close(&file);
-		}
+		return href;
+	}
+	copy = decode(href);
+	if (copy && files_open(o->files, copy, &file, NULL) == 0) {
+		kept = ovf_keep(o, copy, strlen(copy));
+		file_close(&file);
 	}
 	free(copy);
 	return kept;
+}
+
+static bool is_compressed(const char *compression)
+{
+	return compression && *compression && strcasecmp(compression, "identity");
+}
+
+static bool leads_outside(const char *href)
+{
+	char *name = decode(href);
+	bool outside = !name || is_url(href) || wrap_leads_outside(href) || wrap_leads_outside(name);
+
+	free(name);
+	return outside;
+}
+
+/* Asked before anything is opened: the user would be asked about a file elsewhere, as about a disk's. */
+const char *ovf_inside_name(struct ovf *o, const char *file_id, const char **ret_why)
+{
+	const struct ovf_file *file = strlen(file_id) <= OVF_MAX_ID ? find_file(o, file_id) : NULL;
+	const char *href = file ? ovf_attribute(o, file->node, "href") : NULL;
+
+	*ret_why = NULL;
+	if (!file)
+		*ret_why = "the References do not list it";
+	else if (!href || !*href)
+		*ret_why = "it has no name (href)";
+	else if (leads_outside(href))
+		*ret_why = "its name leads outside of the package";
+	else if (ovf_attribute(o, file->node, "chunkSize") ||
+	         is_compressed(ovf_attribute(o, file->node, "compression")))
+		*ret_why = "it is compressed or in chunks, which is not read";
+	return *ret_why ? NULL : decoded_href(o, href);
 }
 
 static int set_file(struct ovf *o, struct appliance_drive *drive, const struct ovf_file *file)
@@ -315,7 +356,7 @@ static int set_file(struct ovf *o, struct appliance_drive *drive, const struct o
 		                 "the file %s comes in chunks, which are not played. Put them "
 		                 "together (cat '%s'.* > '%s'), and remove chunkSize here.",
 		                 href, href, href);
-	if (compression && *compression && strcasecmp(compression, "identity"))
+	if (is_compressed(compression))
 		return ovf_error(o, file->node, -ENOTSUP,
 		                 "the file %s is compressed (%s), which is not played. Unpack "
 		                 "it (gunzip), write its new name here, and remove the compression.",

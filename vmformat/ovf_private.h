@@ -48,6 +48,8 @@ struct ovf_disk {
 	const char *uuid; /* vbox:uuid, or NULL */
 };
 
+struct ovf_bundle;
+
 struct ovf {
 	struct appliance *a;
 	const struct files *files;
@@ -62,6 +64,9 @@ struct ovf {
 	struct ovf_file *package_files;
 	struct ovf_disk *disks;
 	unsigned file_count, disk_count;
+	struct ovf_bundle *bundles; /* NULL: no message was looked for yet */
+	unsigned bundle_count;
+	size_t bundle_bytes;                /* of their files, so far */
 	char **texts;                       /* what ovf_text() and ovf_attribute() gave */
 	size_t text_count, text_room, kept; /* kept: bytes, with what each costs */
 	int failed;                         /* 0, -ENOMEM, or -EFBIG from ovf_keep() */
@@ -108,6 +113,8 @@ int ovf_error(struct ovf *o, const xmlNode *node, int code, const char *format, 
 /* ---- ovf_disks.c: References and DiskSection ---- */
 
 int ovf_read_references(struct ovf *o);
+/* The name of a file that is read only if it is a part of the package; NULL with words: it is not. */
+const char *ovf_inside_name(struct ovf *o, const char *file_id, const char **ret_why);
 /* "byte * 2^20", "MegaBytes", "GB": bytes in one unit. */
 bool ovf_unit_factor(const char *units, uint64_t *ret_factor);
 /* What HostResource says, into the drive. asker is what wants it, for errors. */
@@ -150,6 +157,13 @@ void ovf_read_item_settings(struct ovf *o, const xmlNode *item, int *pci_slot);
 int ovf_set_machine_field(struct ovf *o, const xmlNode *node, const char *key, const char *value);
 int ovf_read_guest(struct ovf *o);    /* ovf_guest.c: OperatingSystemSection */
 int ovf_read_products(struct ovf *o); /* ovf_product.c: into a->deployment */
+
+/* ovf_strings.c: the message of that id, of the English bundle, else of the first that has it; "" if none does. */
+const char *ovf_message(struct ovf *o, const char *id);
+void ovf_free_bundles(struct ovf *o);
+
+/* All of source, with a NUL behind it, for the caller to free. what: "an OVF", for words. */
+int ovf_read_whole(const struct file *source, size_t limit, const char *what, char **ret_text, struct error *e);
 
 /* As ovf_open(), without looking for a manifest. */
 int ovf_read(struct appliance *a, const struct file *source, const struct files *files, struct error *e);

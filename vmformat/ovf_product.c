@@ -15,8 +15,6 @@
 #define MAX_PRODUCTS 256u
 /* Value elements of a property: one per configuration, of which real texts have up to 15. */
 #define MAX_VALUES 256u
-#define MAX_BUNDLES 64u     /* of translations */
-#define MAX_MESSAGES 65536u /* in all bundles that are looked through, for one text */
 
 static bool is_true(const char *text)
 {
@@ -25,36 +23,12 @@ static bool is_true(const char *text)
 
 /* ---- texts that stand elsewhere ---- */
 
-/* The message of that id in the English bundle, else in the first that has it (DSP0243 section 10). */
-static const char *find_message(struct ovf *o, const char *id)
-{
-	unsigned bundles = 0, messages = 0;
-	const xmlNode *best = NULL;
-	bool best_english = false;
-
-	if (strlen(id) > OVF_MAX_ID)
-		return "";
-	for (const xmlNode *b = ovf_child(o->envelope, "Strings"); b && bundles++ < MAX_BUNDLES;
-	     b = ovf_next(b, "Strings")) {
-		const char *language = ovf_attribute(o, b, "lang");
-		bool english = language && !strncasecmp(language, "en", 2);
-
-		for (const xmlNode *m = ovf_child(b, "Msg"); m && messages++ < MAX_MESSAGES; m = ovf_next(m, "Msg"))
-			if (ovf_attribute_is(m, "msgid", id) && (!best || (english && !best_english))) {
-				best = m;
-				best_english = english;
-				break;
-			}
-	}
-	return ovf_text(o, best);
-}
-
 /* What the element says itself is the text for who reads no other language; without it, its message. */
 static const char *localised(struct ovf *o, const xmlNode *node)
 {
 	const char *text = ovf_text(o, node), *id = ovf_attribute(o, node, "msgid");
 
-	return *text || !id ? text : find_message(o, id);
+	return *text || !id ? text : ovf_message(o, id);
 }
 
 /* ---- licence agreements ---- */

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Any bytes as an .ovf: parsed and described; what plays is written as a .vmx, read again and compared. Seeds: the
- * corpus' texts. */
+/*
+ * Any bytes as an .ovf: parsed and described; what plays is written as a .vmx, read again and compared.
+ * What stands behind a line "#bundle" is the file that it finds under any name. Seeds: the corpus' texts.
+ */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,11 +26,44 @@ static void require(bool condition, const char *what)
 	abort();
 }
 
-static int open_nothing(const struct files *files, const char *name, struct file *ret_file, struct error *e)
+struct text {
+	const uint8_t *bytes;
+	size_t size;
+};
+
+static struct file make_file(const struct text *text, const char *name)
 {
-	(void)files;
-	(void)ret_file;
-	return error_set(e, -ENOENT, "%s: no such file", name);
+	int fd = memfd_create("fuzz", 0);
+	struct file file;
+
+	require(fd >= 0 && write(fd, text->bytes, text->size) == (ssize_t)text->size, "set-up");
+	require(file_from_fd(fd, name, &file, NULL) == 0, "file");
+	return file;
+}
+
+static int open_bundle(const struct files *files, const char *name, struct file *ret_file, struct error *e)
+{
+	const struct text *bundle = files->context;
+
+	if (!bundle->bytes)
+		return error_set(e, -ENOENT, "%s: no such file", name);
+	*ret_file = make_file(bundle, name);
+	return 0;
+}
+
+/* *text becomes what stands before the line. */
+static struct text split(struct text *text)
+{
+	static const char line[] = "\n#bundle\n";
+	const uint8_t *found = memmem(text->bytes, text->size, line, strlen(line));
+	struct text bundle = { 0 };
+
+	if (!found)
+		return bundle;
+	bundle.bytes = found + strlen(line);
+	bundle.size = text->size - (size_t)(bundle.bytes - text->bytes);
+	text->size = (size_t)(found - text->bytes);
+	return bundle;
 }
 
 /* Names that a .vmx takes for an empty drive, and separators of another system, do not read back. */
@@ -100,14 +135,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	const struct files files = { .open = open_nothing };
+	struct text text = { data, size }, bundle = split(&text);
+	const struct files files = { .open = open_bundle, .context = &bundle };
 	struct appliance *a = appliance_new();
-	struct file source;
+	struct file source = make_file(&text, "fuzz.ovf");
 	struct error e = { 0 };
-	int fd = memfd_create("fuzz", 0);
 
-	require(a && fd >= 0 && write(fd, data, size) == (ssize_t)size, "set-up");
-	require(file_from_fd(fd, "fuzz.ovf", &source, NULL) == 0, "file");
+	require(a != NULL, "set-up");
 	a->inner = files;
 	a->outer = &files;
 	ovf_probe(data, size);

@@ -138,9 +138,22 @@ product_text() {
 	ovf:msgid='e'>Text</Msg></Strings></Envelope>
 	END
 }
+
+# Messages in a file of their own, which follows behind the line
+bundle_text() {
+	cat <<-'END'
+	<Envelope xmlns:ovf='http://schemas.dmtf.org/ovf/envelope/1'><References><File ovf:id='f' ovf:href='a%20b.msg'/></References><VirtualSystem
+	ovf:id='vm'><EulaSection><License ovf:msgid='e'/></EulaSection><EulaSection><License ovf:msgid='f'/></EulaSection><VirtualHardwareSection/>
+	</VirtualSystem><Strings xml:lang='en' ovf:fileRef='f'/><Strings xml:lang='de'><Msg ovf:msgid='f'>Text</Msg></Strings></Envelope>
+	#bundle
+	<Strings xml:lang='en'><Msg ovf:msgid='e'>Text</Msg></Strings>
+	END
+}
+
 seed_ovf() {
 	ovf_text >"$1/testcard"
 	product_text >"$1/product"
+	bundle_text >"$1/bundle"
 }
 
 seed_manifest() {

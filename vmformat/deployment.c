@@ -24,36 +24,47 @@ struct deployment *deployment_new(void)
 	return d;
 }
 
+static void free_properties(struct deployment_property *properties, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++) {
+		free(properties[i].key);
+		free(properties[i].value);
+	}
+	free(properties);
+}
+
 void deployment_free(struct deployment *d)
 {
 	if (!d)
 		return;
-	for (unsigned i = 0; i < d->property_count; i++) {
-		free(d->properties[i].key);
-		free(d->properties[i].value);
+	for (unsigned i = 0; i < d->sibling_count; i++) {
+		free_properties(d->siblings[i].properties, d->siblings[i].property_count);
+		free(d->siblings[i].id);
 	}
-	free(d->properties);
+	free(d->siblings);
+	free_properties(d->shared, d->shared_count);
+	free_properties(d->properties, d->property_count);
 	free(d->license);
 	free(d->id);
 	free(d);
 }
 
-int deployment_add_property(struct deployment *d, const struct deployment_property *property, bool *ret_full)
+static const struct deployment_property *find(const struct deployment_property *properties, unsigned count,
+                                              const char *key)
 {
-	struct deployment_property copy = *property, *grown;
+	for (unsigned i = 0; i < count; i++)
+		if (!strcmp(properties[i].key, key))
+			return &properties[i];
+	return NULL;
+}
 
-	*ret_full = false;
-	for (unsigned i = 0; i < d->property_count; i++)
-		if (!strcmp(d->properties[i].key, property->key))
-			return 0;
-	if (d->property_count == DEPLOYMENT_MAX_PROPERTIES) {
-		*ret_full = true;
-		return 0;
-	}
-	grown = reallocarray(d->properties, d->property_count + 1, sizeof(*grown));
+static int add(struct deployment_property **properties, unsigned *count, const struct deployment_property *property)
+{
+	struct deployment_property copy = *property, *grown = reallocarray(*properties, *count + 1, sizeof(*grown));
+
 	if (!grown)
 		return -ENOMEM;
-	d->properties = grown;
+	*properties = grown;
 	copy.key = strdup(property->key);
 	copy.value = strdup(property->value);
 	if (!copy.key || !copy.value) {
@@ -61,8 +72,56 @@ int deployment_add_property(struct deployment *d, const struct deployment_proper
 		free(copy.value);
 		return -ENOMEM;
 	}
-	grown[d->property_count++] = copy;
+	grown[(*count)++] = copy;
 	return 0;
+}
+
+int deployment_add_property(struct deployment *d, const struct deployment_property *property, bool *ret_full)
+{
+	bool known = find(d->properties, d->property_count, property->key);
+
+	*ret_full = !known && d->property_count == DEPLOYMENT_MAX_PROPERTIES;
+	return known || *ret_full ? 0 : add(&d->properties, &d->property_count, property);
+}
+
+int deployment_add_shared(struct deployment *d, const struct deployment_property *property, bool *ret_full)
+{
+	struct deployment_property p = *property;
+	bool known = find(d->shared, d->shared_count, p.key), full;
+	int r;
+
+	p.shared = true;
+	*ret_full = !known && d->shared_count == DEPLOYMENT_MAX_PROPERTIES;
+	if (known || *ret_full)
+		return 0;
+	r = add(&d->shared, &d->shared_count, &p);
+	if (r == 0)
+		r = deployment_add_property(d, &p, &full);
+	*ret_full = r == 0 && full;
+	return r;
+}
+
+int deployment_add_sibling(struct deployment *d, const char *id)
+{
+	struct deployment_sibling *grown = reallocarray(d->siblings, d->sibling_count + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	d->siblings = grown;
+	grown[d->sibling_count] = (struct deployment_sibling){ .id = strdup(id) };
+	return grown[d->sibling_count++].id ? 0 : -ENOMEM;
+}
+
+int deployment_add_neighbour(struct deployment *d, const struct deployment_property *property, bool *ret_full)
+{
+	struct deployment_sibling *s = &d->siblings[d->sibling_count - 1];
+	bool known = find(s->properties, s->property_count, property->key);
+
+	*ret_full = !known && d->neighbour_count == DEPLOYMENT_MAX_NEIGHBOURS;
+	if (known || *ret_full)
+		return 0;
+	d->neighbour_count++;
+	return add(&s->properties, &s->property_count, property);
 }
 
 /* ---- the user's values ---- */
@@ -86,7 +145,9 @@ static bool is_declared(const struct deployment *d, const char *key)
 
 bool deployment_wants_disc(const struct appliance *a)
 {
-	return a->deployment && a->deployment->property_count && a->deployment->transports & TRANSPORT_ISO;
+	const struct deployment *d = a->deployment;
+
+	return d && (d->property_count || d->neighbour_count) && d->transports & TRANSPORT_ISO;
 }
 
 /* "hostname, vami.ip0, ..." */
@@ -228,6 +289,43 @@ static void put_properties(FILE *out, const struct appliance *a)
 	fputs("\t</PropertySection>\n", out);
 }
 
+/* The user's value is for the played machine's property: the siblings see it where that is the collection's. */
+static const char *shared_value(const struct appliance *a, const struct deployment_property *p)
+{
+	const struct deployment_property *seen = find(a->deployment->properties, a->deployment->property_count, p->key);
+
+	return seen && seen->shared ? value_of(a, seen) : p->value;
+}
+
+static void put_neighbour(FILE *out, const char *key, const char *value)
+{
+	fputc('\t', out);
+	put_element(out, "Property", "oe:key", key, "oe:value", value, NULL);
+}
+
+/* What the sibling's own environment has: its properties, and those of the collection that it has none for. */
+static void put_sibling(FILE *out, const struct appliance *a, const struct deployment_sibling *s)
+{
+	const struct deployment *d = a->deployment;
+
+	fputs("\t<Entity oe:id=\"", out);
+	put_escaped(out, s->id);
+	fputs("\">\n\t\t<PropertySection>\n", out);
+	for (unsigned i = 0; i < s->property_count; i++)
+		put_neighbour(out, s->properties[i].key, s->properties[i].value);
+	for (unsigned i = 0; i < d->shared_count && ftell(out) <= (long)DEPLOYMENT_MAX_ENVIRONMENT; i++)
+		if (!find(s->properties, s->property_count, d->shared[i].key))
+			put_neighbour(out, d->shared[i].key, shared_value(a, &d->shared[i]));
+	fputs("\t\t</PropertySection>\n\t</Entity>\n", out);
+}
+
+/* DSP0243 1.1, section 11.1. What is beyond all measure need not be finished to be refused. */
+static void put_siblings(FILE *out, const struct appliance *a)
+{
+	for (unsigned i = 0; i < a->deployment->sibling_count && ftell(out) <= (long)DEPLOYMENT_MAX_ENVIRONMENT; i++)
+		put_sibling(out, a, &a->deployment->siblings[i]);
+}
+
 /* As VMware does: guests find out by it which of their cards is which network. Its unit numbers begin at 7. */
 static void put_adapters(FILE *out, const struct appliance *a, const char (*macs)[18])
 {
@@ -254,6 +352,7 @@ int deployment_environment(const struct appliance *a, const char (*macs)[18], ch
 	put_head(out, a);
 	put_properties(out, a);
 	put_adapters(out, a, macs);
+	put_siblings(out, a);
 	fputs("</Environment>\n", out);
 	if (fclose(out)) {
 		free(text);

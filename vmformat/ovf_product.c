@@ -11,7 +11,7 @@
 
 #include "vmformat/deployment.h"
 
-/* ProductSections of one machine and its collections: vCenter has 20; all are walked for each configuration's value. */
+/* ProductSections of one machine or collection: vCenter has 20; all are walked for each configuration's value. */
 #define MAX_PRODUCTS 256u
 /* Value elements of a property: one per configuration, of which real texts have up to 15. */
 #define MAX_VALUES 256u
@@ -139,8 +139,11 @@ static bool is_secret(struct ovf *o, const xmlNode *property)
 	return is_true(ovf_attribute(o, property, "password")) || (qualifiers && strcasestr(qualifiers, "password"));
 }
 
-static int add_property(struct ovf *o, struct deployment *d, const xmlNode *section, const xmlNode *property,
-                        bool *ret_full)
+/* deployment_add_property() or one of its siblings. */
+typedef int add_function(struct deployment *d, const struct deployment_property *property, bool *ret_full);
+
+static int add_property(struct ovf *o, struct deployment *d, add_function *add, const xmlNode *section,
+                        const xmlNode *property, bool *ret_full)
 {
 	const char *class = ovf_attribute(o, section, "class"), *instance = ovf_attribute(o, section, "instance");
 	const char *key = ovf_attribute(o, property, "key");
@@ -159,35 +162,75 @@ static int add_property(struct ovf *o, struct deployment *d, const xmlNode *sect
 	}
 	if (asprintf(&p.key, "%s%s%s%s%s", class, *class ? "." : "", key, *instance ? "." : "", instance) < 0)
 		return -ENOMEM;
-	r = deployment_add_property(d, &p, ret_full);
+	r = add(d, &p, ret_full);
 	free(p.key);
 	return r;
 }
 
-static int read_section(struct ovf *o, struct deployment *d, const xmlNode *section)
+static int read_section(struct ovf *o, struct deployment *d, add_function *add, const xmlNode *section, bool *ret_full)
 {
-	bool full = false;
 	int r = 0;
 
-	for (const xmlNode *n = ovf_child(section, "Property"); n && !r && !full; n = ovf_next(n, "Property"))
-		r = add_property(o, d, section, n, &full);
-	if (full)
-		ovf_remark(o, section, "ProductSection",
-		           "There are more than %u properties; the guest gets the first ones.",
-		           DEPLOYMENT_MAX_PROPERTIES);
+	for (const xmlNode *n = ovf_child(section, "Property"); n && !r && !*ret_full; n = ovf_next(n, "Property"))
+		r = add_property(o, d, add, section, n, ret_full);
+	return r;
+}
+
+/* All ProductSections of one machine or collection. */
+static int read_sections(struct ovf *o, struct deployment *d, add_function *add, const xmlNode *entity, bool *ret_full)
+{
+	unsigned count = 0;
+	int r = 0;
+
+	for (const xmlNode *n = ovf_child_section(entity, "ProductSection");
+	     n && !r && !*ret_full && count++ < MAX_PRODUCTS; n = ovf_next_section(n, "ProductSection"))
+		r = read_section(o, d, add, n, ret_full);
 	return r;
 }
 
 /* The machine's own come first and win; then those of its collections, which their machines share (section 9.5). */
 static int read_properties(struct ovf *o, struct deployment *d, xmlNode *const *path, unsigned depth)
 {
-	unsigned count = 0;
+	bool full = false;
 	int r = 0;
 
-	for (unsigned i = 0; i < depth; i++)
-		for (const xmlNode *n = ovf_child_section(path[i], "ProductSection"); n && !r && count++ < MAX_PRODUCTS;
-		     n = ovf_next_section(n, "ProductSection"))
-			r = read_section(o, d, n);
+	for (unsigned i = 0; i < depth && !r && !full; i++) {
+		r = read_sections(o, d, i ? deployment_add_shared : deployment_add_property, path[i], &full);
+		if (full)
+			ovf_remark(o, path[i], "ProductSection",
+			           "There are more than %u properties; the guest gets the first ones.",
+			           DEPLOYMENT_MAX_PROPERTIES);
+	}
+	return r;
+}
+
+/* Section 11.1: machines and collections beside the machine. Without an id nobody could tell which one is meant. */
+static int read_siblings(struct ovf *o, struct deployment *d)
+{
+	const xmlNode *collection = o->system->parent;
+	bool full = false;
+	int r = 0;
+
+	if (!ovf_is_section(collection, "VirtualSystemCollection"))
+		return 0;
+	for (const xmlNode *n = ovf_child(collection, NULL); n && !r && !full; n = ovf_next(n, NULL)) {
+		const char *id;
+
+		if (n == o->system ||
+		    (!ovf_is_section(n, "VirtualSystem") && !ovf_is_section(n, "VirtualSystemCollection")))
+			continue;
+		id = ovf_attribute(o, n, "id");
+		if (!id || !*id)
+			continue;
+		r = deployment_add_sibling(d, id);
+		if (!r)
+			r = read_sections(o, d, deployment_add_neighbour, n, &full);
+		if (full)
+			ovf_remark(
+				o, n, "ProductSection",
+				"The machines beside it have more than %u properties; the guest learns the first ones.",
+				DEPLOYMENT_MAX_NEIGHBOURS);
+	}
 	return r;
 }
 
@@ -218,6 +261,8 @@ int ovf_read_products(struct ovf *o)
 		r = read_licenses(o, d, path, depth);
 	if (!r)
 		r = read_properties(o, d, path, depth);
+	if (!r)
+		r = read_siblings(o, d);
 	if (d)
 		d->transports = read_transports(o);
 	return r;

@@ -118,6 +118,7 @@ static void check_environment(struct appliance *a)
 
 	require(strlen(a->deployment->license) <= DEPLOYMENT_MAX_LICENSE, "licence");
 	require(a->deployment->property_count <= DEPLOYMENT_MAX_PROPERTIES, "properties");
+	require(a->deployment->neighbour_count <= DEPLOYMENT_MAX_NEIGHBOURS, "properties of siblings");
 	deployment_review(a);
 	if (deployment_environment(a, macs, &xml, &file.length, &e) < 0) {
 		require(e.code == -EFBIG, e.text);

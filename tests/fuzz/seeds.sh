@@ -134,7 +134,8 @@ product_text() {
 	ovf:id='vm'><EulaSection><License>Be&#13; good</License></EulaSection><ProductSection ovf:class='c' ovf:instance='i'><Property ovf:key='k' ovf:value='v'
 	ovf:userConfigurable='true' ovf:password='true' ovf:qualifiers='MinLen(1)'><Value ovf:value='w' ovf:configuration='small'/></Property></ProductSection>
 	<VirtualHardwareSection ovf:transport='iso com.vmware.guestInfo'><Item><rasd:InstanceID>1</rasd:InstanceID><rasd:ResourceType>10</rasd:ResourceType>
-	<rasd:Connection>Net</rasd:Connection></Item></VirtualHardwareSection></VirtualSystem></VirtualSystemCollection><Strings xml:lang='en'><Msg
+	<rasd:Connection>Net</rasd:Connection></Item></VirtualHardwareSection></VirtualSystem><VirtualSystem ovf:id='s'><ProductSection><Property ovf:key='k'
+	ovf:value='x'/></ProductSection></VirtualSystem><ProductSection><Property ovf:key='all'/></ProductSection></VirtualSystemCollection><Strings xml:lang='en'><Msg
 	ovf:msgid='e'>Text</Msg></Strings></Envelope>
 	END
 }

@@ -379,6 +379,141 @@ static void whatever_stands_in_a_text_is_a_value_and_no_markup(void **state)
 	appliance_free(a);
 }
 
+#define COLLECTION(inside) HEAD "<VirtualSystemCollection ovf:id='all'>" inside "</VirtualSystemCollection></Envelope>"
+#define SYSTEM(id, inside) "<VirtualSystem ovf:id='" id "'>" inside "</VirtualSystem>"
+#define ROW(key, value) "\t\t\t<Property oe:key=\"" key "\" oe:value=\"" value "\"/>\n"
+#define ENTITY(id, rows) \
+	"\t<Entity oe:id=\"" id "\">\n\t\t<PropertySection>\n" rows "\t\t</PropertySection>\n\t</Entity>\n"
+
+/* Behind all sections, as DSP8027's sequence has it, to the end. */
+static void assert_entities(const struct appliance *a, const char *entities)
+{
+	char *xml = environment(a), *found = strstr(xml, "\t<Entity"), *expected;
+
+	assert_true(asprintf(&expected, "%s</Environment>\n", entities) > 0);
+	assert_string_equal(found ? found : strstr(xml, "</Environment>"), expected);
+	free(expected);
+	free(xml);
+}
+
+static void the_machines_beside_it_are_entities_with_what_they_see(void **state)
+{
+	struct appliance *a = open_text(COLLECTION(
+		PRODUCT("", PROPERTY("dns", "ovf:value='d'") PROPERTY("who", "ovf:value='all'"))
+			SYSTEM("web", PRODUCT("", PROPERTY("who", "ovf:value='me'")) HARDWARE(ISO)) SYSTEM(
+				"db &lt;1&gt;", PRODUCT("ovf:class='c'", PROPERTY("ip", "ovf:value='10.0.0.2'"))
+							PRODUCT("", PROPERTY("dns", "ovf:value='own'")) HARDWARE(""))
+				SYSTEM("bare",
+	                               HARDWARE("")) "<VirtualSystem/>"
+						     "<VirtualSystemCollection ovf:id='rest'>" PRODUCT(
+							     "", PROPERTY("net", "ovf:value='n'"))
+							     SYSTEM("inner",
+	                                                            SOME HARDWARE("")) "</VirtualSystemCollection>"));
+
+	(void)state;
+	assert_string_equal(a->deployment->id, "web");
+	assert_entities(a, ENTITY("db &lt;1&gt;", ROW("c.ip", "10.0.0.2") ROW("dns", "own") ROW("who", "all"))
+	                           ENTITY("bare", ROW("dns", "d") ROW("who", "all"))
+	                                   ENTITY("rest", ROW("net", "n") ROW("dns", "d") ROW("who", "all")));
+	appliance_free(a);
+}
+
+static void a_machine_alone_has_no_entities(void **state)
+{
+	struct appliance *a = open_text(MACHINE(SOME HARDWARE(ISO)));
+
+	(void)state;
+	assert_entities(a, "");
+	appliance_free(a);
+	a = open_text(COLLECTION(SYSTEM("a", SOME HARDWARE(ISO))));
+	assert_entities(a, "");
+	appliance_free(a);
+	a = open_text(HEAD SYSTEM("a", SOME HARDWARE(ISO)) SYSTEM("b", SOME HARDWARE(ISO)) "</Envelope>");
+	assert_entities(a, ""); /* in no collection */
+	appliance_free(a);
+}
+
+/* The guest asks where the others are, though there is nothing to say to itself. */
+static void a_machine_without_properties_learns_those_beside_it(void **state)
+{
+	struct appliance *a = open_text(COLLECTION(
+		SYSTEM("a", HARDWARE(ISO)) SYSTEM("b", PRODUCT("", PROPERTY("ip", "ovf:value='i'")) HARDWARE(""))));
+
+	(void)state;
+	assert_true(deployment_wants_disc(a));
+	assert_entities(a, ENTITY("b", ROW("ip", "i")));
+	appliance_free(a);
+	a = open_text(COLLECTION(SYSTEM("a", HARDWARE(ISO)) SYSTEM("b", HARDWARE(""))));
+	assert_false(deployment_wants_disc(a));
+	appliance_free(a);
+}
+
+static void a_value_of_the_user_is_seen_beside_where_it_is_the_collections(void **state)
+{
+	struct appliance *a =
+		open_text(COLLECTION(PRODUCT("", PROPERTY("dns", "ovf:value='d'") PROPERTY("who", "ovf:value='all'"))
+	                                     SYSTEM("a", PRODUCT("", PROPERTY("who", "ovf:value='me'")) HARDWARE(ISO))
+	                                             SYSTEM("b", HARDWARE(""))));
+
+	(void)state;
+	apply(a, "vitrine.property.dns = \"1.1.1.1\"\nvitrine.property.who = \"you\"");
+	assert_environment_has(a, "\t\t<Property oe:key=\"who\" oe:value=\"you\"/>\n");
+	assert_entities(a, ENTITY("b", ROW("dns", "1.1.1.1") ROW("who", "all")));
+	appliance_free(a);
+}
+
+static void too_many_properties_beside_are_cut_with_a_word(void **state)
+{
+	struct appliance *a;
+	char *text = NULL;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+
+	(void)state;
+	fputs(HEAD "<VirtualSystemCollection ovf:id='all'>" SYSTEM("a", SOME HARDWARE(ISO)), out);
+	for (unsigned i = 0; i < DEPLOYMENT_MAX_NEIGHBOURS + 5; i++)
+		fprintf(out, "%s<Property ovf:key='k%u'/>",
+		        i % 500 ? ""
+		        : i     ? "</ProductSection></VirtualSystem><VirtualSystem ovf:id='x'><ProductSection>"
+		                : "<VirtualSystem ovf:id='x'><ProductSection>",
+		        i);
+	fputs("</ProductSection></VirtualSystem></VirtualSystemCollection></Envelope>", out);
+	fclose(out);
+	a = open_text(text);
+	assert_int_equal(a->deployment->neighbour_count, DEPLOYMENT_MAX_NEIGHBOURS);
+	assert_remark(a, "beside it have more than 2048 properties");
+	appliance_free(a);
+	free(text);
+}
+
+/* Each of a thousand machines sees what the collection says: a gigabyte, if it were written. */
+static void entities_beyond_all_measure_are_refused(void **state)
+{
+	struct appliance *a;
+	struct error e = { 0 };
+	char *text = NULL, *value = malloc(1000001), *xml;
+	size_t length;
+	FILE *out = open_memstream(&text, &length);
+
+	(void)state;
+	memset(value, 'v', 1000000);
+	value[1000000] = '\0';
+	fprintf(out,
+	        HEAD "<VirtualSystemCollection ovf:id='all'>" PRODUCT("", PROPERTY("k", "ovf:value='%s'"))
+	                SYSTEM("a", PRODUCT("", PROPERTY("k", "ovf:value='small'")) HARDWARE(ISO)),
+	        value);
+	for (unsigned i = 0; i < 1000; i++)
+		fprintf(out, "<VirtualSystem ovf:id='x%u'/>", i);
+	fputs("</VirtualSystemCollection></Envelope>", out);
+	fclose(out);
+	a = open_text(text);
+	assert_int_equal(deployment_environment(a, macs, &xml, &length, &e), -EFBIG);
+	assert_non_null(strstr(e.text, "starts without them"));
+	appliance_free(a);
+	free(text);
+	free(value);
+}
+
 static void an_environment_beyond_all_measure_is_refused(void **state)
 {
 	struct appliance *a;
@@ -441,6 +576,12 @@ int main(void)
 		cmocka_unit_test(what_waits_for_a_value_is_remarked),
 		cmocka_unit_test(other_ways_to_the_guest_are_remarked),
 		cmocka_unit_test(whatever_stands_in_a_text_is_a_value_and_no_markup),
+		cmocka_unit_test(the_machines_beside_it_are_entities_with_what_they_see),
+		cmocka_unit_test(a_machine_alone_has_no_entities),
+		cmocka_unit_test(a_machine_without_properties_learns_those_beside_it),
+		cmocka_unit_test(a_value_of_the_user_is_seen_beside_where_it_is_the_collections),
+		cmocka_unit_test(too_many_properties_beside_are_cut_with_a_word),
+		cmocka_unit_test(entities_beyond_all_measure_are_refused),
 		cmocka_unit_test(an_environment_beyond_all_measure_is_refused),
 		cmocka_unit_test(the_document_is_xml_to_others),
 	};

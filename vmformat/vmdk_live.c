@@ -34,18 +34,18 @@ static size_t find_taken(const struct vmdk_live *l, uint64_t offset)
 }
 
 /*
- * Whether two entries name the same grain is not looked for: it would take a bit for each sector of the file and
- * all its tables to open a disk. Whoever made such a file shows and harms only the content of this disk, which is
- * the guest's.
+ * Whether two entries name the same grain is not looked for: it would take a bit for each sector of the file.
+ * Whoever made such a file shows and harms only the content of this disk, which is the guest's.
  */
 bool vmdk_live_is_sound(const struct vmdk_live *l, uint32_t entry, uint64_t start)
 {
 	uint64_t offset = (uint64_t)entry * DISK_SECTOR, length = vmdk_grain_length(l->s, start);
+	bool grown = l->grown[start / l->s->grain / GTES_PER_GT];
 	size_t i;
 
 	if (entry == GTE_UNALLOCATED || (entry == GTE_ZEROED && l->s->zeroed_grains))
 		return true;
-	if (!range_within(offset, length, l->size))
+	if (!range_within(offset, length, grown ? l->size : l->size_found))
 		return false;
 	i = find_taken(l, offset);
 	return i == l->taken_count || l->taken[i].begin >= offset + length;
@@ -333,6 +333,7 @@ static void link_grains(struct vmdk_live *l, const struct disk_write *write)
 	for (uint64_t g = write->begin; g < write->end; g++)
 		le32_store(write->page->raw + g % GTES_PER_GT * 4,
 		           (uint32_t)((write->host + (g - write->begin) * l->s->grain) / DISK_SECTOR));
+	l->grown[write->page->number] = true;
 	vmdk_live_mark_dirty(l, write->page);
 }
 

@@ -19,9 +19,9 @@ struct vmdk_live;
 /*
  * s->file must be open for writing and nobody's else; s is borrowed, and read through what is opened here from now
  * on. length: bytes of the extent that the disk uses. largest: bytes that the file may grow to. All tables must
- * have their own place in the file, so that no grain can be written over them: their places are read now, their
- * content when it is needed. -ENOTSUP: a kind that is not written, or tables that are not as the specification
- * wants them; e says so.
+ * have their own place in the file, so that no grain can be written over them, and none of their entries may lead
+ * behind its end, where new grains go. -ENOTSUP: a kind that is not written, or tables that are not as the
+ * specification wants them; e says so.
  */
 int vmdk_live_open(struct vmdk_sparse *s, uint64_t length, uint64_t largest, struct vmdk_live **ret_live,
                    struct error *e);

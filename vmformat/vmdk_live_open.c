@@ -127,6 +127,54 @@ static int take_places(struct vmdk_live *l, struct error *e)
 	return 0;
 }
 
+/* ---- what its tables name ---- */
+
+static bool is_behind_end(const struct vmdk_live *l, uint32_t entry, uint64_t start)
+{
+	return entry && !range_within((uint64_t)entry * DISK_SECTOR, vmdk_grain_length(l->s, start), l->size_found);
+}
+
+/* Does an entry of the table lead behind the end, and that of its spare copy (NULL: there is none), too? */
+static bool leads_behind_end(const struct vmdk_live *l, uint32_t number, const uint8_t *raw, const uint8_t *spare)
+{
+	uint64_t start = (uint64_t)number * GTES_PER_GT * l->s->grain;
+
+	for (unsigned i = 0; i < GTES_PER_GT && start < l->s->capacity; i++, start += l->s->grain)
+		if (is_behind_end(l, le32_load(raw + i * 4), start) &&
+		    (!spare || is_behind_end(l, le32_load(spare + i * 4), start)))
+			return true;
+	return false;
+}
+
+/* 1: it does. */
+static int check_table(const struct vmdk_live *l, uint32_t number)
+{
+	uint8_t raw[VMDK_PAGE], spare[VMDK_PAGE];
+	int r = vmdk_read_page_at(l->s, (uint64_t)l->places[0][number] * DISK_SECTOR, raw);
+
+	if (r < 0 || !leads_behind_end(l, number, raw, NULL))
+		return r;
+	if (!l->places[1] || vmdk_read_page_at(l->s, (uint64_t)l->places[1][number] * DISK_SECTOR, spare) < 0)
+		return 1;
+	return leads_behind_end(l, number, raw, spare);
+}
+
+/*
+ * A copy that was cut, or a host that lost its power, leaves entries behind the end. New grains go just there: two
+ * grains of the disk would share a place, and each write to the one spoil the other. To find them takes all tables,
+ * 64 MiB of a disk of 1 TiB.
+ */
+static int check_tables(struct vmdk_live *l, struct error *e)
+{
+	int r = 0;
+
+	for (uint32_t i = 0; r == 0 && i < l->table_count; i++)
+		r = check_table(l, i);
+	if (r < 0)
+		return error_set(e, r, "%s cannot be read: %s", l->s->file.name, strerror(-r));
+	return r ? refuse(l->s, "has places for data behind its end: it was cut or is damaged", e) : 0;
+}
+
 /* ---- after a crash ---- */
 
 static int mend_page(struct vmdk_live *l, uint32_t number)
@@ -165,6 +213,7 @@ void vmdk_live_free(struct vmdk_live *l)
 	for (uint32_t i = 0; l->pages && i < l->table_count; i++)
 		free(l->pages[i]);
 	free(l->pages);
+	free(l->grown);
 	free(l->places[0]);
 	free(l->places[1]);
 	free(l->taken);
@@ -191,13 +240,16 @@ static int check(struct vmdk_live *l, const uint8_t *header, uint64_t largest, s
 		return refuse(l->s, "has more tables than Vitrine writes", e);
 	l->table_count = (uint32_t)tables;
 	l->pages = calloc(tables, sizeof(struct vmdk_page *));
-	r = l->pages ? read_places(l, 0) : -ENOMEM;
+	l->grown = calloc(tables, sizeof(bool));
+	r = l->pages && l->grown ? read_places(l, 0) : -ENOMEM;
 	if (r == 0)
 		r = read_places(l, 1);
 	if (r < 0)
 		return error_set(e, r, "%s cannot be read: %s", l->s->file.name, strerror(-r));
-	l->size = l->s->file.size;
+	l->size = l->size_found = l->s->file.size;
 	r = take_places(l, e);
+	if (r == 0)
+		r = check_tables(l, e);
 	l->end = l->fresh_from = (l->size + l->s->grain - 1) / l->s->grain * l->s->grain;
 	l->limit = MIN(l->end + growth(l), MIN(LARGEST_FILE, MAX(largest, l->end)));
 	l->was_unclean = header[HEADER_UNCLEAN_SHUTDOWN];

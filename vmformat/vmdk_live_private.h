@@ -30,7 +30,8 @@ struct vmdk_live {
 	uint32_t *places[2];     /* sector of each table; [1] NULL: there are no redundant ones */
 	struct live_span *taken; /* sorted, with gaps between them */
 	size_t taken_count;
-	bool was_unclean; /* its last writer did not close it */
+	uint64_t size_found; /* of the file when it was opened: no entry that we did not write leads behind it */
+	bool was_unclean;    /* its last writer did not close it */
 
 	pthread_mutex_t flush_lock; /* one commit at a time; taken before lock */
 	bool marked;                /* in the header; changed with both locks */
@@ -38,6 +39,7 @@ struct vmdk_live {
 	pthread_mutex_t lock;          /* all below. Held while a table is read, never over a sync */
 	struct disk_write_locks locks; /* by grain */
 	struct vmdk_page **pages;      /* by number; NULL: not in memory */
+	bool *grown;                   /* by number: it has entries of ours, which may lead behind size_found */
 	unsigned loaded, dirty;
 	uint32_t hand;       /* where the search for one to drop goes on */
 	uint64_t size;       /* of the file */

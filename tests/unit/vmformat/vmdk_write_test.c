@@ -464,6 +464,46 @@ static void damaged_entry_is_taken_from_the_spare_table(void **state)
 	teardown(&r);
 }
 
+/* A file that is cut within its data: where the next grain goes, another one is said to be. */
+static void entry_behind_the_end_is_no_place_for_a_new_grain(void **state)
+{
+	const size_t end = 2u << 20; /* further away than the samples of disk_open() believe */
+	struct error e = { 0 };
+	struct disk *disk = NULL;
+	struct test_sparse t;
+	uint8_t *after;
+	struct rig r;
+	size_t size;
+
+	(void)state;
+	setup(&r);
+	make_sparse(&t, SPARSE_TEXT);
+	test_sparse_append(&t, end - t.size);
+	le32_store(t.bytes + test_sparse_entry(&t, 1), end / 512);
+	put(&r, "spare.vmdk", &t);
+	le32_store(t.bytes + spare_table(&t) + 4, end / 512);
+	put(&r, "a.vmdk", &t);
+	assert_int_equal(disk_open_in_place("a.vmdk", &r.files.files, &disk, &e), -ENOTSUP);
+	assert_non_null(strstr(e.text, "behind its end"));
+	after = content_of(&r, "a.vmdk", &size);
+	assert_int_equal(size, end);
+	assert_memory_equal(after, t.bytes, end);
+	free(after);
+
+	disk = open_disk(&r, "spare.vmdk"); /* which has none there */
+	assert_int_equal(write_fill(disk, 2 * GRAIN_BYTES, 0x22, GRAIN_BYTES), 0);
+	check_fill(disk, GRAIN_BYTES, 0, GRAIN_BYTES);
+	assert_int_equal(write_fill(disk, GRAIN_BYTES, 0x33, GRAIN_BYTES), 0);
+	check_fill(disk, 2 * GRAIN_BYTES, 0x22, GRAIN_BYTES);
+	disk_close(disk);
+	disk = open_disk(&r, "spare.vmdk");
+	check_fill(disk, GRAIN_BYTES, 0x33, GRAIN_BYTES);
+	check_fill(disk, 2 * GRAIN_BYTES, 0x22, GRAIN_BYTES);
+	disk_close(disk);
+	free(t.bytes);
+	teardown(&r);
+}
+
 /* Its last writer crashed between the two copies. */
 static void unclean_disk_has_like_tables_before_it_is_written(void **state)
 {
@@ -653,6 +693,7 @@ int main(void)
 		cmocka_unit_test(image_is_raw_by_its_name_whatever_a_guest_wrote),
 		cmocka_unit_test(grain_over_a_table_is_not_written),
 		cmocka_unit_test(damaged_entry_is_taken_from_the_spare_table),
+		cmocka_unit_test(entry_behind_the_end_is_no_place_for_a_new_grain),
 		cmocka_unit_test(unclean_disk_has_like_tables_before_it_is_written),
 		cmocka_unit_test(disk_that_was_only_read_stays_unclean),
 		cmocka_unit_test(full_host_disk_may_be_tried_again_and_a_failed_sync_not),

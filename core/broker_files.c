@@ -408,18 +408,18 @@ static enum owner judge_origin(const struct broker_files *f, const char *origin,
 	return same ? OWNER_GONE : OWNER_OTHER;
 }
 
-static enum owner owner_of(const struct broker_files *f, int state_fd)
+/* enum owner; or -errno, which is no answer. */
+static int owner_of(const struct broker_files *f, int state_fd)
 {
 	const size_t room = LINE_BYTES + HEAD_BYTES;
-	enum owner owner = OWNER_OTHER;
 	int fd = broker_open_beneath(state_fd, "origin", O_RDONLY | O_NONBLOCK, 0);
-	char *origin = malloc(room);
+	enum owner owner = OWNER_OTHER;
+	char *origin;
 	ssize_t n;
 
-	if (fd < 0) {
-		free(origin);
-		return OWNER_GONE; /* made by hand */
-	}
+	if (fd < 0)
+		return fd == -ENOENT ? OWNER_GONE : fd; /* made by hand */
+	origin = malloc(room);
 	n = origin ? read(fd, origin, room) : -1;
 	if (n > 0)
 		owner = judge_origin(f, origin, (size_t)n);
@@ -457,37 +457,54 @@ static bool has_fingerprint(const char *entry, const char *fingerprint, size_t *
 	                  strspn(rest + 1, "0123456789") == strlen(rest + 1));
 }
 
-/* Looks for a folder of this fingerprint that is ours, or whose owner has gone. 1: found, *ret_name is malloc'ed. */
+DIR *broker_list_folder(int folder_fd)
+{
+	int fd = openat(folder_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *folder = fd >= 0 ? fdopendir(fd) : NULL;
+
+	if (fd >= 0 && !folder)
+		close(fd);
+	return folder;
+}
+
+static int owner_of_entry(const struct broker_files *f, int home_fd, const char *entry)
+{
+	int owner, fd = broker_open_beneath(home_fd, entry, O_RDONLY | O_DIRECTORY, 0);
+
+	if (fd == -EMFILE || fd == -ENFILE || fd == -ENOMEM)
+		return fd;
+	if (fd < 0)
+		return OWNER_OTHER; /* no folder, or one that we may not look into */
+	owner = owner_of(f, fd);
+	close(fd);
+	return owner;
+}
+
 int broker_find_state_folder(const struct broker_files *f, int home_fd, const char *fingerprint, char **ret_name)
 {
-	DIR *folder = fdopendir(fcntl(home_fd, F_DUPFD_CLOEXEC, 0));
-	enum owner best = OWNER_OTHER;
+	DIR *folder = broker_list_folder(home_fd);
+	int best = OWNER_OTHER;
 	struct dirent *entry;
 	size_t length;
 
 	*ret_name = NULL;
-	if (folder)
-		rewinddir(folder); /* the descriptor shares its place with one that was looked through before */
-	while (folder && (entry = readdir(folder))) {
-		enum owner owner;
-		int fd;
+	if (!folder)
+		return -errno;
+	while (best >= 0 && (entry = readdir(folder))) {
+		int owner = has_fingerprint(entry->d_name, fingerprint, &length)
+		                    ? owner_of_entry(f, home_fd, entry->d_name)
+		                    : OWNER_OTHER;
 
-		if (!has_fingerprint(entry->d_name, fingerprint, &length))
+		if (owner >= best)
 			continue;
-		fd = broker_open_beneath(home_fd, entry->d_name, O_RDONLY | O_DIRECTORY, 0);
-		if (fd < 0)
-			continue;
-		owner = owner_of(f, fd);
-		close(fd);
-		if (owner < best) {
-			best = owner;
-			free(*ret_name);
-			*ret_name = strdup(entry->d_name);
-		}
+		best = owner;
+		free(*ret_name);
+		*ret_name = owner < 0 ? NULL : strdup(entry->d_name);
 	}
-	if (folder)
-		closedir(folder);
-	return *ret_name ? 1 : 0;
+	closedir(folder);
+	if (best == OWNER_US || best == OWNER_GONE)
+		return *ret_name ? 1 : -ENOMEM;
+	return best == OWNER_OTHER ? 0 : best;
 }
 
 static int make_state_folder(int home_fd, const char *fingerprint, const char *machine, char **ret_name)
@@ -516,12 +533,12 @@ static int bind_state_folder(struct broker_files *f, int home_fd, const char *ho
 {
 	char *entry;
 	size_t length;
-	int err = 0, fd;
+	int err = broker_find_state_folder(f, home_fd, m->fingerprint, &entry), fd;
 
-	if (!broker_find_state_folder(f, home_fd, m->fingerprint, &entry))
+	if (err == 0)
 		err = m->role == OPEN_OVERLAY_READ ? -ENOENT
 		                                   : make_state_folder(home_fd, m->fingerprint, m->machine, &entry);
-	if (err)
+	if (err < 0)
 		return err;
 	fd = broker_open_beneath(home_fd, entry, O_RDONLY | O_DIRECTORY, 0);
 	err = fd < 0 ? fd : write_origin(f, fd);

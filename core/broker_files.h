@@ -8,6 +8,7 @@
 #ifndef VITRINE_BROKER_FILES_H
 #define VITRINE_BROKER_FILES_H
 
+#include <dirent.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <sys/types.h>
@@ -65,7 +66,10 @@ bool broker_fingerprint_is_sound(const char *text);
 bool broker_drive_is_sound(const char *name);
 /* $XDG_STATE_HOME/vitrine, made on demand: a descriptor, or a negative errno. */
 int broker_state_home(char ret_path[PATH_MAX], char text[MESSAGE_TEXT]);
-/* Looks for a folder of this fingerprint that is ours, or whose owner has gone. 1: found, *ret_name is malloc'ed. */
+/* To be read from its beginning, and closed. NULL: errno says why. */
+DIR *broker_list_folder(int folder_fd);
+/* Looks for a folder of this fingerprint that is ours, or whose owner has gone. 1: found, *ret_name is malloc'ed; 0:
+ * there is none; else it cannot be known. */
 int broker_find_state_folder(const struct broker_files *f, int home_fd, const char *fingerprint, char **ret_name);
 
 /* ---- broker_host.c ---- */

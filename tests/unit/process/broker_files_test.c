@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -632,6 +633,39 @@ static void another_appliance_cannot_claim_this_ones_state(void **state)
 	broker_files_free(&f);
 }
 
+/* "Whose is it?" cannot be answered then, and no answer is no yes. */
+static void nobodys_state_is_claimed_for_want_of_descriptors(void **state)
+{
+	struct rlimit all, few;
+
+	(void)state;
+	write_file("outside/liar.ova", "liar");
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	for (int descriptors = 0; descriptors < 8; descriptors++) {
+		struct message_open m = { .role = OPEN_OVERLAY, .machine = "m", .name = "scsi0:0" };
+		struct broker_files f = open_appliance("vm/machine.vmx", NULL);
+		int lowest, fd = -1;
+		char *honest;
+
+		snprintf(m.fingerprint, sizeof(m.fingerprint), "%032x", descriptors);
+		assert_int_equal(ask(&f, OPEN_OVERLAY, m.fingerprint, "m", "scsi0:0", ""), 0);
+		honest = strdup(f.state_path);
+		broker_files_free(&f);
+		f = open_appliance("outside/liar.ova", NULL);
+		lowest = dup(0);
+		close(lowest);
+		few = (struct rlimit){ (rlim_t)(lowest + descriptors), all.rlim_max };
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+		if (broker_files_open(&f, &m, &fd, text) == 0)
+			close(fd);
+		assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+		if (f.state_path && !strcmp(f.state_path, honest))
+			fail_msg("with %d descriptors left", descriptors);
+		free(honest);
+		broker_files_free(&f);
+	}
+}
+
 static void a_home_that_cannot_be_written_is_said(void **state)
 {
 	struct broker_files f = open_appliance("vm/machine.vmx", NULL);
@@ -681,6 +715,7 @@ int main(void)
 		cmocka_unit_test(another_appliance_cannot_claim_the_state_of_one_that_has_gone),
 		cmocka_unit_test(an_edited_text_keeps_its_state),
 		cmocka_unit_test(another_appliance_cannot_claim_this_ones_state),
+		cmocka_unit_test(nobodys_state_is_claimed_for_want_of_descriptors),
 		cmocka_unit_test(a_home_that_cannot_be_written_is_said),
 	};
 

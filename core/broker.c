@@ -42,7 +42,8 @@ struct broker {
 	struct message_question held;
 	bool lock_waits, lock_due; /* a disk to be locked waits for the person; the question has not been asked yet */
 	struct message_open lock;
-	int log; /* read end of the pipe that is the core's stderr */
+	char trouble[MESSAGE_TEXT]; /* to be told when the person has answered; "": none */
+	int log;                    /* read end of the pipe that is the core's stderr */
 	int screen_fd, sound_fd;
 	uint32_t *screen;
 	struct sound_ring *sound;
@@ -265,19 +266,19 @@ static int take_lock(struct broker *b, const struct message_open *open, union me
 	return 1;
 }
 
-/* The person has answered; or status says that there is no more time for it. */
-static int finish_lock(struct broker *b, int status)
+static int finish_lock(struct broker *b, int status, const char *text)
 {
 	b->lock_waits = b->lock_due = false;
-	return answer_open(b, &b->lock, status, status ? "changing the disks themselves was not allowed" : "");
+	return answer_open(b, &b->lock, status, text);
 }
 
+/* A person takes minutes, in which somebody else may have locked the disk or written to an overlay of it. */
 static int answer_lock(struct broker *b, bool accept)
 {
 	char text[MESSAGE_TEXT];
 
-	broker_in_place_answer(&b->files, accept, text);
-	return b->lock_waits ? finish_lock(b, accept ? 0 : -EPERM) : 0;
+	broker_in_place_answer(&b->files, accept, b->trouble);
+	return b->lock_waits ? finish_lock(b, broker_in_place_judge(&b->files, &b->lock, b->flags, text), text) : 0;
 }
 
 static bool is_in_order(struct broker *b, const union message *m)
@@ -315,8 +316,22 @@ static int take_question(struct broker *b, const struct message_question *q)
 	return 0;
 }
 
+static void tell_trouble(struct broker *b, union message *ret_message)
+{
+	struct message_notice *notice = &ret_message->notice;
+
+	*notice = (struct message_notice){ .header = { .type = MESSAGE_NOTICE, .length = sizeof(*notice) },
+		                           .level = NOTICE_WARNING };
+	message_copy_text(notice->text, sizeof(notice->text), b->trouble);
+	b->trouble[0] = 0;
+}
+
 static bool next_of_ours(struct broker *b, union message *ret_message)
 {
+	if (b->trouble[0]) {
+		tell_trouble(b, ret_message);
+		return true;
+	}
 	if (b->question_held && b->asker == NOBODY) {
 		b->question_held = false;
 		b->asker = CORE;
@@ -407,7 +422,7 @@ int broker_send(struct broker *b, union message *m, enum message_type type, uint
 	if (for_lock)
 		return answer_lock(b, m->answer.accept);
 	if (type == MESSAGE_COMMAND && m->command.command == COMMAND_POWER_OFF && b->lock_waits)
-		finish_lock(b, -ECANCELED); /* the core waits for it, and hears nothing else */
+		finish_lock(b, -ECANCELED, "the machine was powered off"); /* it waits, and hears nothing else */
 	return message_send(b->socket, m, type, serial, NULL, 0);
 }
 

@@ -35,6 +35,7 @@
 struct lock {
 	int parent, folder, file; /* descriptors: what the disk lies in, NAME.lck in it, the file in that */
 	char folder_name[NAME_MAX + 1], file_name[16];
+	char disk[MESSAGE_NAME]; /* from the .vmx's folder on */
 };
 
 struct broker_in_place {
@@ -93,10 +94,13 @@ static int explain(const char *name, int code, char text[MESSAGE_TEXT])
 
 /* ---- the person's yes ---- */
 
-/* Does one of the lines name this .vmx? */
+/* Does one of the lines name this .vmx? A path of two lines names none. */
 static bool lists(const char *consents, const char *path)
 {
 	size_t length = strlen(path);
+
+	if (strchr(path, '\n'))
+		return false;
 
 	for (const char *line = consents; line; line = strchr(line, '\n'), line = line ? line + 1 : NULL)
 		if (!strncmp(line, path, length) && line[length] == '\n')
@@ -140,15 +144,17 @@ static int keep_consent(const struct broker_files *f)
 
 void broker_in_place_question(const struct broker_files *f, struct message_question *ret_question)
 {
-	char text[MESSAGE_TEXT];
+	char name[MESSAGE_TEXT], folder[MESSAGE_TEXT], text[MESSAGE_TEXT];
 
+	broker_say(name, 0, "%s", f->name); /* one line each: the others are ours */
+	broker_say(folder, 0, "%s", f->folder_path);
 	snprintf(text, sizeof(text),
 	         "%.200s has vitrine.writeInPlace. What the machine writes is then not kept apart, but goes into the "
 	         "disks "
-	         "in %.400s (.vmdk, .img, .raw), as VMware does it:\n"
+	         "in %.400s and the folders in it (.vmdk, .img, .raw), as VMware does it:\n"
 	         "\xe2\x80\xa2 VMware can go on with them\n"
 	         "\xe2\x80\xa2 there is no way back to how they are now",
-	         f->name, f->folder_path);
+	         name, folder);
 	*ret_question =
 		(struct message_question){ .header = { .type = MESSAGE_QUESTION, .length = sizeof(*ret_question) },
 		                           .kind = QUESTION_IN_PLACE };
@@ -186,15 +192,15 @@ static bool is_overlay(const char *entry, const char *drive)
 	return strcmp(entry, own) == 0;
 }
 
-/* The name of an overlay that has something in it; drive NULL: of any drive. */
-static bool find_overlay(int folder_fd, const char *drive, char ret_name[NAME_MAX + 1])
+/* 1: there is an overlay that has something in it, by that name. drive NULL: of any drive. */
+static int find_overlay(int folder_fd, const char *drive, char ret_name[NAME_MAX + 1])
 {
-	DIR *folder = fdopendir(fcntl(folder_fd, F_DUPFD_CLOEXEC, 0));
+	DIR *folder = broker_list_folder(folder_fd);
 	struct dirent *entry;
 	struct stat st;
-	bool found = false;
+	int found = folder ? 0 : -errno;
 
-	while (folder && !found && (entry = readdir(folder))) {
+	while (!found && (entry = readdir(folder))) {
 		found = is_overlay(entry->d_name, drive) &&
 		        fstatat(folder_fd, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && st.st_size > 0;
 		snprintf(ret_name, NAME_MAX + 1, "%s", entry->d_name);
@@ -208,12 +214,16 @@ static int refuse_overlay(const struct broker_files *f, int home_fd, const char 
                           const char *drive, char text[MESSAGE_TEXT])
 {
 	char name[NAME_MAX + 1], *entry = NULL;
-	int fd = -1, err = 0;
+	int fd = -1, err = broker_find_state_folder(f, home_fd, fingerprint, &entry);
 
-	if (!broker_find_state_folder(f, home_fd, fingerprint, &entry))
-		return 0;
-	fd = broker_open_beneath(home_fd, entry, O_RDONLY | O_DIRECTORY, 0);
-	if (fd >= 0 && find_overlay(fd, drive, name))
+	if (err == 1) {
+		fd = broker_open_beneath(home_fd, entry, O_RDONLY | O_DIRECTORY, 0);
+		err = fd < 0 ? fd : find_overlay(fd, drive, name);
+	}
+	if (err < 0) /* what cannot be seen may be there */
+		broker_say(text, err, "%s cannot be looked through for what %s has changed so far: %s", home, f->name,
+		           strerror(-err));
+	else if (err == 1)
 		err = broker_say(
 			text, -EEXIST,
 			"What %s has changed so far is kept apart, in %s/%s/%s. It would be lost if the disk below it "
@@ -277,17 +287,16 @@ static bool is_our_stale(int folder_fd, const char *entry)
 	return stale;
 }
 
-/* Finds what another program holds in the folder; our own leavings are removed. own: the file that is not
- * another's, or NULL. */
+/* Finds what another program holds in the folder, or that it cannot be looked into (ret_name ""); our own leavings
+ * are removed. own: the file that is not another's, or NULL. */
 static bool find_foreign(int folder_fd, const char *own, char ret_name[NAME_MAX + 1])
 {
-	DIR *folder = fdopendir(fcntl(folder_fd, F_DUPFD_CLOEXEC, 0));
+	DIR *folder = broker_list_folder(folder_fd);
 	struct dirent *entry;
-	bool found = false;
+	bool found = !folder;
 
-	if (folder)
-		rewinddir(folder); /* the descriptor shares its place with the one that was looked through before */
-	while (folder && !found && (entry = readdir(folder))) {
+	ret_name[0] = 0;
+	while (!found && (entry = readdir(folder))) {
 		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, "..") || (own && !strcmp(entry->d_name, own)))
 			continue;
 		if (is_our_stale(folder_fd, entry->d_name) && unlinkat(folder_fd, entry->d_name, 0) == 0)
@@ -398,6 +407,7 @@ static int lock_take(const struct broker_files *f, const char *name, struct lock
 	char parent[MESSAGE_NAME];
 	unsigned number;
 
+	snprintf(l->disk, sizeof(l->disk), "%s", name);
 	snprintf(parent, sizeof(parent), "%.*s", slash ? (int)(slash - name) : 1, slash ? name : ".");
 	if (snprintf(l->folder_name, sizeof(l->folder_name), "%s" LOCK_SUFFIX, slash ? slash + 1 : name) >
 	    (int)sizeof(l->folder_name) - 1)
@@ -467,12 +477,8 @@ void broker_in_place_free(struct broker_files *f)
 /* Is this the disk that we have locked ourselves? */
 static bool is_locked_by_us(const struct broker_in_place *p, const char *name)
 {
-	const char *slash = strrchr(name, '/');
-	char folder[NAME_MAX + 1];
-
-	snprintf(folder, sizeof(folder), "%.*s" LOCK_SUFFIX, NAME_MAX - 8, slash ? slash + 1 : name);
 	for (unsigned i = 0; i < p->count; i++)
-		if (!strcmp(p->locks[i].folder_name, folder))
+		if (!strcmp(p->locks[i].disk, name))
 			return true;
 	return false;
 }

@@ -16,6 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -336,6 +337,59 @@ static void locked_piece_of_a_disk_is_not_opened(void **state)
 	broker_files_free(&f);
 }
 
+/* A piece may be called as the disk is, in another folder. */
+static void lock_of_a_name_is_none_of_its_namesake(void **state)
+{
+	struct broker_files f = open_vmx();
+
+	(void)state;
+	write_file("vm/disks/disk.vmdk", "another disk");
+	mkdir(in_root("vm/disks/disk.vmdk.lck"), 0700);
+	write_file("vm/disks/disk.vmdk.lck/M00001.lck", "");
+	assert_int_equal(lock(&f, "disk.vmdk"), 0);
+	assert_int_equal(open_as(&f, OPEN_IN_PLACE, "disks/disk.vmdk", NULL), -EBUSY);
+	assert_int_equal(open_as(&f, OPEN_IN_PLACE, "disk.vmdk", NULL), 0);
+	broker_files_free(&f);
+}
+
+/* The judgement, with only so many descriptors left to the process. */
+static int judge_with(struct broker_files *f, unsigned descriptors)
+{
+	struct rlimit all, few;
+	int lowest = dup(0), verdict;
+
+	close(lowest);
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &all), 0);
+	few = (struct rlimit){ (rlim_t)lowest + descriptors, all.rlim_max };
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &few), 0);
+	verdict = judge(f, "disk.vmdk", START_WRITE_IN_PLACE);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &all), 0);
+	return verdict;
+}
+
+static int keep_apart(const char *id, const char *drive, const char *content);
+
+/* A hostile core may have the broker run out of descriptors. */
+static void what_cannot_be_looked_for_may_be_there(void **state)
+{
+	struct broker_files f = open_vmx();
+
+	(void)state;
+	mkdir(in_root("vm/disk.vmdk.lck"), 0700);
+	write_file("vm/disk.vmdk.lck/M00001.lck", "");
+	for (unsigned i = 0; i < 8; i++)
+		if (judge_with(&f, i) >= 0)
+			fail_msg("a lock is not seen with %u descriptors left", i);
+	assert_int_equal(judge_with(&f, 8), -EBUSY);
+	unlink(in_root("vm/disk.vmdk.lck/M00001.lck"));
+	keep_apart(CONTENT_ID, "scsi0:0", "changes");
+	for (unsigned i = 0; i < 8; i++)
+		if (judge_with(&f, i) >= 0)
+			fail_msg("an overlay is not seen with %u descriptors left", i);
+	assert_int_equal(judge_with(&f, 8), -EEXIST);
+	broker_files_free(&f);
+}
+
 static void our_lock_refuses_us_until_its_process_has_ended(void **state)
 {
 	struct broker_files f = open_vmx();
@@ -435,6 +489,54 @@ static void yes_is_kept_by_the_place_of_the_text(void **state)
 	assert_int_equal(unlink(in_root("state/vitrine/write-in-place")), 0);
 	f = open_vmx();
 	assert_int_equal(judge(&f, "disk.vmdk", 0), -EAGAIN);
+	broker_files_free(&f);
+}
+
+static unsigned lines_of(const char *words)
+{
+	unsigned count = 1;
+
+	while ((words = strchr(words, '\n'))) {
+		words++;
+		count++;
+	}
+	return count;
+}
+
+/* An archive can hold folders of any name: none may speak for us, or for another .vmx. */
+static void name_of_two_lines_says_and_allows_nothing(void **state)
+{
+	struct message_question honest, forged;
+	struct broker_files f = open_vmx();
+	char path[128], beside[128];
+
+	(void)state;
+	broker_in_place_question(&f, &honest);
+	snprintf(path, sizeof(path), "%s\n%s", f.path, f.path);
+	broker_files_free(&f);
+	assert_true(strlen(path) < sizeof(path) - 1);
+
+	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = 0;
+		mkdir(path, 0700); /* .../machine.vmx<line's end>/tmp/... */
+		*slash = '/';
+	}
+	snprintf(beside, sizeof(beside), "%.*sdisk.vmdk", (int)(strlen(path) - strlen("machine.vmx")), path);
+	assert_int_equal(close(open(path, O_WRONLY | O_CREAT, 0600)), 0);
+	assert_int_equal(close(open(beside, O_WRONLY | O_CREAT, 0600)), 0);
+	assert_int_equal(broker_files_init(&f, path, NULL, text), 0);
+	broker_in_place_question(&f, &forged);
+	assert_int_equal(lines_of(forged.text), lines_of(honest.text));
+	broker_files_free(&f);
+
+	f = open_vmx();
+	for (unsigned i = 0; i < 2; i++) /* two lines, one after the other */
+		broker_in_place_answer(&f, true, text);
+	broker_files_free(&f);
+	assert_int_equal(broker_files_init(&f, path, NULL, text), 0);
+	assert_int_equal(judge(&f, "disk.vmdk", 0), -EAGAIN);
+	broker_in_place_answer(&f, true, text);
+	assert_non_null(strstr(text, "cannot be kept"));
 	broker_files_free(&f);
 }
 
@@ -541,6 +643,40 @@ static void no_person_or_a_no_refuses(void **state)
 	broker_free(b);
 }
 
+static void answer_that_came_too_late_locks_nothing(void **state)
+{
+	struct broker *b = start(true, 0);
+	char words[16];
+	union message m;
+
+	(void)state;
+	expect(b, MESSAGE_QUESTION, &m);
+	mkdir(in_root("vm/machine.vmx.lck"), 0700);
+	write_file("vm/machine.vmx.lck/M00001.lck", ""); /* VMware was quicker */
+	m = (union message){ .answer = { .accept = 1 } };
+	assert_int_equal(broker_send(b, &m, MESSAGE_ANSWER, 0), 0);
+	snprintf(words, sizeof(words), "%d 0", -EBUSY);
+	expect_told(b, words);
+	broker_free(b);
+}
+
+static void yes_that_cannot_be_kept_counts_once_and_is_told(void **state)
+{
+	struct broker *b = start(true, 0);
+	union message m;
+
+	(void)state;
+	expect(b, MESSAGE_QUESTION, &m);
+	mkdir(in_root("state/vitrine/write-in-place"), 0700);
+	m = (union message){ .answer = { .accept = 1 } };
+	assert_int_equal(broker_send(b, &m, MESSAGE_ANSWER, 0), 0);
+	expect(b, MESSAGE_NOTICE, &m);
+	assert_int_equal(m.notice.level, NOTICE_WARNING);
+	assert_non_null(strstr(m.notice.text, "asked for again"));
+	expect_told(b, "0 1");
+	broker_free(b);
+}
+
 /* The core waits for the answer, and hears nothing else. */
 static void power_off_ends_the_question(void **state)
 {
@@ -567,11 +703,16 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(foreign_lock_refuses_and_is_named, prepare, tidy),
 		cmocka_unit_test_setup_teardown(lock_that_is_no_folder_is_a_lock, prepare, tidy),
 		cmocka_unit_test_setup_teardown(locked_piece_of_a_disk_is_not_opened, prepare, tidy),
+		cmocka_unit_test_setup_teardown(lock_of_a_name_is_none_of_its_namesake, prepare, tidy),
+		cmocka_unit_test_setup_teardown(what_cannot_be_looked_for_may_be_there, prepare, tidy),
 		cmocka_unit_test_setup_teardown(our_lock_refuses_us_until_its_process_has_ended, prepare, tidy),
 		cmocka_unit_test_setup_teardown(overlay_with_changes_refuses_and_is_named, prepare, tidy),
 		cmocka_unit_test_setup_teardown(yes_is_kept_by_the_place_of_the_text, prepare, tidy),
+		cmocka_unit_test_setup_teardown(name_of_two_lines_says_and_allows_nothing, prepare, tidy),
 		cmocka_unit_test_setup_teardown(person_is_asked_once, prepare, tidy),
 		cmocka_unit_test_setup_teardown(no_person_or_a_no_refuses, prepare, tidy),
+		cmocka_unit_test_setup_teardown(answer_that_came_too_late_locks_nothing, prepare, tidy),
+		cmocka_unit_test_setup_teardown(yes_that_cannot_be_kept_counts_once_and_is_told, prepare, tidy),
 		cmocka_unit_test_setup_teardown(power_off_ends_the_question, prepare, tidy),
 	};
 

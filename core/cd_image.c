@@ -16,6 +16,10 @@
 #include "vmformat/bytes.h"
 #include "vmformat/keep.h"
 
+/* Of a gzip file's index, which is memory here: up to 32 KiB for each 2 MiB, so enough for 16 GB, twice the largest
+ * DVD. A file that is made to do harm has an index of twice its own size. */
+#define INDEX_ROOM (256u << 20)
+
 struct cd_image {
 	struct loop *loop;
 	struct loop_work work;
@@ -106,7 +110,8 @@ int cd_image_open(struct file *file, struct loop *loop, cd_image_ready ready, vo
 	image->ready = ready;
 	image->context = context;
 	image->file = *file;
-	image->keep = (struct keep){ .open = open_kept, .progress = look_at_stop, .context = image };
+	image->keep =
+		(struct keep){ .open = open_kept, .progress = look_at_stop, .context = image, .room = INDEX_ROOM };
 	image->files = (struct files){ .open = refuse_files, .keep = &image->keep };
 	snprintf(image->name, sizeof(image->name), "%s", file->name);
 	image->kept = memfd_create("index", MFD_CLOEXEC); /* here: the thread may not */

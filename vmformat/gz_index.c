@@ -126,6 +126,8 @@ static int store_window(struct builder *b, struct gz_point *point)
 		return 0;
 	if (compress2(packed, &packed_length, window, length, Z_BEST_SPEED) != Z_OK)
 		return -ENOMEM;
+	if (b->keep->room && b->kept_end + packed_length > b->keep->room)
+		return -EFBIG;
 	r = file_write_all(b->index->kept.fd, b->kept_end, packed, packed_length);
 	point->window = b->kept_end;
 	point->window_length = (uint32_t)packed_length;

@@ -26,6 +26,7 @@ struct keep {
 	 * more. */
 	int (*progress)(const struct keep *keep, const char *what, uint64_t done, uint64_t total);
 	void *context;
+	uint64_t room; /* bytes that an index may have, where it is kept in memory; 0: as the disk has */
 };
 
 #endif

@@ -300,6 +300,20 @@ static void gzip_is_indexed_once_and_read_in_place(void **state)
 	assert_string_equal(rig->keep.title, "disk");
 }
 
+/* In memory, where a disc is put into a drive: a small file may have a large one. What is too large is unpacked. */
+static void gzip_index_has_no_more_room_than_it_is_given(void **state)
+{
+	struct rig *rig = *state;
+	struct appliance *a;
+
+	run(rig, "gzip", "-k -1 disk.img");
+	rig->keep.keep.room = 8192;
+	a = open_packed(rig, "disk.img.gz");
+	assert_plays_disk(rig, a, "raw");
+	appliance_free(a);
+	assert_true(test_keep_size(&rig->keep, KEEP_RECORD) < 8192);
+}
+
 static void gzip_of_several_members_is_one_disk(void **state)
 {
 	struct rig *rig = *state;
@@ -772,6 +786,7 @@ int main(void)
 		TEST(xz_that_was_cut_is_told_as_such),
 		TEST(xz_damaged_block_is_an_error_and_the_others_are_read),
 		TEST(gzip_is_indexed_once_and_read_in_place),
+		TEST(gzip_index_has_no_more_room_than_it_is_given),
 		TEST(gzip_of_several_members_is_one_disk),
 		TEST(gzip_of_large_members_is_entered_in_their_middle),
 		TEST(gzip_index_is_made_anew_when_the_file_changes),

@@ -24,7 +24,7 @@ prepare() {
 		wait-text "Password:" 600
 		serial "vitrine\n"
 		wait-text "root@installed:~#" 600
-		serial "dpkg --verify | grep -v ' c /etc/' | sed 's/^/wrong: /'; dpkg -l | grep -c '^ii' | sed 's/^/packages: /'\n"
+		serial "dpkg --verify | grep -v ' c /etc/' | sed 's/^/wro''ng: /'; dpkg -l | grep -c '^ii' | sed 's/^/packages: /'\n"
 		wait-text "packages: " 3000
 		serial "findmnt -no SOURCE,FSTYPE /; systemctl is-system-running; echo gu''est: end\n"
 		wait-text "guest: end" 600

@@ -130,7 +130,7 @@ int main(int argc, char **argv)
 		G_APPLICATION(application),
 		"Plays virtual machines from files: .ova .ovf .vmx .vmdk .vdi .vhd .vhdx .qcow2 .img .iso.\n"
 		"Each has a window of its own, and nothing in it can reach the rest of your computer. The files\n"
-		"themselves are never changed.");
+		"themselves are not changed, unless you allow a .vmx to change its disks.");
 	g_signal_connect(application, "startup", G_CALLBACK(startup), NULL);
 	g_signal_connect(application, "activate", G_CALLBACK(activate), NULL);
 	g_signal_connect(application, "open", G_CALLBACK(open_requested), NULL);

@@ -192,6 +192,18 @@ static bool work_ahead(struct block_engine *e, struct block_io *io)
 	return true;
 }
 
+/* struct block_io's meanwhile: this worker would wait for a unit that another one is unpacking. */
+static bool help(void *context)
+{
+	struct worker *w = context;
+	bool some;
+
+	pthread_mutex_lock(&w->engine->lock);
+	some = work_ahead(w->engine, &w->io);
+	pthread_mutex_unlock(&w->engine->lock);
+	return some;
+}
+
 /* Takes and performs one request. Locked on entry and exit; false: there was none. */
 static bool work_once(struct block_engine *e, struct block_io *io)
 {
@@ -482,9 +494,8 @@ struct block_engine *block_engine_new_with_setup(struct loop *loop, unsigned wor
 	queue_init(&e->parked);
 	e->workers = calloc(workers, sizeof(*e->workers));
 	e->units = unit_cache_new();
-	if (e->units)
-		for (unsigned i = 0; e->workers && i < workers; i++)
-			e->workers[i].io.units = e->units;
+	for (unsigned i = 0; e->workers && i < workers; i++)
+		e->workers[i].io = (struct block_io){ .units = e->units, .meanwhile = help, .context = &e->workers[i] };
 	if (!e->workers || !e->units || (loop && start_workers(e, workers) < 0)) {
 		block_engine_free(e);
 		return NULL;

@@ -120,7 +120,7 @@ static int read_extent(struct block_io *io, struct disk *owner, const struct dis
 		if (offset < extent->unit_offset ||
 		    !range_within(offset - extent->unit_offset, extent->length, extent->unit_length))
 			return BLOCK_IO_DAMAGED;
-		r = unit_cache_get(io->units, owner, extent, &unit);
+		r = unit_cache_get(io, owner, extent, &unit);
 		if (r < 0)
 			return r == -EIO || r == -ENODATA ? BLOCK_IO_DAMAGED : r;
 		cursor_fill(to, extent->length, unit_data(unit) + (offset - extent->unit_offset));
@@ -170,14 +170,12 @@ uint64_t block_io_unpack(struct block_io *io, struct disk *disk, uint64_t offset
 	while (length) {
 		struct disk_extent extent;
 		struct disk *owner;
-		struct unit *unit;
 
 		if (map(disk, offset, length, &extent, &owner) < 0)
 			break;
 		if (extent.kind == DISK_PACKED && extent.unit_length <= AHEAD_UNIT_MAX) {
-			if (unit_cache_get(io->units, owner, &extent, &unit) < 0)
+			if (!unit_cache_prepare(io->units, owner, &extent))
 				break;
-			unit_cache_put(io->units, unit);
 			end = extent.unit_offset + extent.unit_length;
 		}
 		offset += extent.length;

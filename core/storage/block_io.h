@@ -29,7 +29,11 @@ void unit_cache_free(struct unit_cache *cache);
 void unit_cache_clear(struct unit_cache *cache);
 
 struct block_io {
-	struct unit_cache *units;               /* shared, borrowed */
+	struct unit_cache *units; /* shared, borrowed */
+	/* A read has to wait for a unit that another worker is unpacking: does something useful, which must not read by this
+	 * block_io. False: there is nothing to do. May be NULL. */
+	bool (*meanwhile)(void *context);
+	void *context;
 	bool met_packed;                        /* a read met a compressed unit; for the caller to clear */
 	uint8_t *bounce;                        /* two units of a disk that is written, allocated when first needed */
 	uint32_t bounce_unit;                   /* how long each is */
@@ -38,8 +42,8 @@ struct block_io {
 void block_io_release(struct block_io *io); /* what it allocated itself */
 
 int block_io_read(struct block_io *io, struct disk *disk, uint64_t offset, const struct iovec *iov, uint32_t length);
-/* Unpacks the compressed units of [offset, offset + length), which is inside the disk, into the cache; what fails is left for who
- * reads it. Returns where the last of them ends, 0: there was none. */
+/* Unpacks the compressed units of [offset, offset + length), which is inside the disk, into the cache, and waits for nobody; what
+ * fails is left for who reads it. Returns where the last of them ends, 0: there was none. */
 uint64_t block_io_unpack(struct block_io *io, struct disk *disk, uint64_t offset, uint32_t length);
 /* disk: one with a writer. */
 int block_io_write(struct block_io *io, struct disk *disk, uint64_t offset, const struct iovec *iov, uint32_t length);

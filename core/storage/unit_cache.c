@@ -148,26 +148,51 @@ static void release(struct unit_cache *cache, struct unit *unit)
 		drop(cache, unit);
 }
 
-int unit_cache_get(struct unit_cache *cache, struct disk *owner, const struct disk_extent *extent,
-                   struct unit **ret_unit)
+/* The unit, with one user more, which the caller unpacks if it is new. Locked. NULL: no memory. */
+static struct unit *use(struct unit_cache *cache, struct disk *owner, const struct disk_extent *extent)
 {
+	struct unit *unit = find(cache, owner, extent);
+	bool is_new = !unit;
+
+	if (is_new)
+		unit = add(cache, owner, extent);
+	if (!unit)
+		return NULL;
+	unit->users++;
+	if (is_new)
+		unpack(cache, unit, extent);
+	return unit;
+}
+
+/* Locked on entry and exit. A worker that waited for the next unit in line would leave the unpacking to the other one. */
+static void await(struct block_io *io, struct unit *unit)
+{
+	struct unit_cache *cache = io->units;
+	bool busy = io->meanwhile;
+
+	while (!unit->ready) {
+		if (busy) {
+			pthread_mutex_unlock(&cache->lock);
+			busy = io->meanwhile(io->context);
+			pthread_mutex_lock(&cache->lock);
+		} else {
+			pthread_cond_wait(&cache->unpacked, &cache->lock);
+		}
+	}
+}
+
+int unit_cache_get(struct block_io *io, struct disk *owner, const struct disk_extent *extent, struct unit **ret_unit)
+{
+	struct unit_cache *cache = io->units;
 	struct unit *unit;
-	bool is_new;
 	int r = -ENOMEM;
 
 	if (extent->unit_length > owner->unit_limit)
 		return -EIO;
 	pthread_mutex_lock(&cache->lock);
-	unit = find(cache, owner, extent);
-	is_new = !unit;
-	if (is_new)
-		unit = add(cache, owner, extent);
+	unit = use(cache, owner, extent);
 	if (unit) {
-		unit->users++;
-		if (is_new)
-			unpack(cache, unit, extent);
-		while (!unit->ready)
-			pthread_cond_wait(&cache->unpacked, &cache->lock);
+		await(io, unit);
 		to_front(cache, unit);
 		r = unit->result;
 		if (r < 0)
@@ -176,6 +201,23 @@ int unit_cache_get(struct unit_cache *cache, struct disk *owner, const struct di
 	pthread_mutex_unlock(&cache->lock);
 	*ret_unit = unit;
 	return r;
+}
+
+bool unit_cache_prepare(struct unit_cache *cache, struct disk *owner, const struct disk_extent *extent)
+{
+	struct unit *unit = NULL;
+	bool good = false;
+
+	if (extent->unit_length > owner->unit_limit)
+		return false;
+	pthread_mutex_lock(&cache->lock);
+	unit = use(cache, owner, extent);
+	if (unit) {
+		good = unit->result == 0;
+		release(cache, unit);
+	}
+	pthread_mutex_unlock(&cache->lock);
+	return good;
 }
 
 void unit_cache_put(struct unit_cache *cache, struct unit *unit)

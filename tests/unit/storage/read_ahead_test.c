@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The window alone, then the engine's workers on a disk of compressed units that counts what is asked of it. */
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdatomic.h>
@@ -8,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -20,6 +22,7 @@
 
 #define PIECE READ_AHEAD_PIECE
 #define CAPACITY (100ull * PIECE)
+#define WORKERS 3u
 
 static unsigned claims(struct read_ahead *a, uint64_t *ret_first)
 {
@@ -110,6 +113,10 @@ static void units_longer_than_a_piece_are_claimed_once(void **state)
 struct packed {
 	atomic_uint unpacked[CAPACITY / PIECE];
 	int fd;
+	unsigned company;         /* so many workers are to unpack at once, then each goes on; 0: each as it comes */
+	unsigned arrived, lonely; /* lonely: waited for the others in vain */
+	pthread_mutex_t lock;
+	pthread_cond_t all_here;
 };
 
 static int packed_map(struct disk *disk, uint64_t offset, uint64_t length, struct disk_extent *ret_extent)
@@ -129,13 +136,33 @@ static int packed_map(struct disk *disk, uint64_t offset, uint64_t length, struc
 	return 0;
 }
 
+static void wait_for_company(struct packed *p)
+{
+	struct timespec limit;
+	unsigned group;
+	int r = 0;
+
+	clock_gettime(CLOCK_REALTIME, &limit);
+	limit.tv_sec += 5;
+	pthread_mutex_lock(&p->lock);
+	group = p->arrived++ / p->company;
+	pthread_cond_broadcast(&p->all_here);
+	while (r == 0 && p->arrived / p->company <= group)
+		r = pthread_cond_timedwait(&p->all_here, &p->lock, &limit);
+	p->lonely += r != 0;
+	pthread_mutex_unlock(&p->lock);
+}
+
 static int packed_unpack(struct disk *disk, const struct disk_extent *extent, void *buffer)
 {
 	struct packed *p = disk->private;
 	uint64_t unit = extent->unit_offset / PIECE;
 
 	atomic_fetch_add(&p->unpacked[unit], 1);
-	usleep(2000); /* so that two workers are at it at once */
+	if (p->company)
+		wait_for_company(p);
+	else
+		usleep(2000); /* so that two workers are at it at once */
 	memset(buffer, (int)unit, extent->unit_length);
 	return 0;
 }
@@ -179,6 +206,8 @@ static int set_up(void **state)
 	struct error e = { 0 };
 
 	assert_true(f && disk);
+	pthread_mutex_init(&f->packed.lock, NULL);
+	pthread_cond_init(&f->packed.all_here, NULL);
 	f->packed.fd = mkstemp(path);
 	unlink(path);
 	assert_int_equal(ftruncate(f->packed.fd, CAPACITY / 2), 0);
@@ -187,7 +216,7 @@ static int set_up(void **state)
 	};
 	pthread_mutex_init(&f->device.lock, NULL);
 	f->loop = loop_new(NULL);
-	f->engine = block_engine_new(f->loop, 3);
+	f->engine = block_engine_new(f->loop, WORKERS);
 	f->block = block_new(f->engine, "scsi0:0");
 	assert_int_equal(block_set_medium(f->block, disk, -1, &e), 0);
 	*state = f;
@@ -202,6 +231,8 @@ static int tear_down(void **state)
 	block_engine_free(f->engine);
 	loop_free(f->loop);
 	pthread_mutex_destroy(&f->device.lock);
+	pthread_cond_destroy(&f->packed.all_here);
+	pthread_mutex_destroy(&f->packed.lock);
 	free(f);
 	return 0;
 }
@@ -249,6 +280,17 @@ static void idle_workers_unpack_what_a_stream_reads_next(void **state)
 	for (unsigned i = 0; i < 8; i++)
 		read_at(f, 8192 + i * 8ull * PIECE / 8, PIECE);
 	unpacked(f, 0, CAPACITY / PIECE);
+}
+
+static void who_reads_a_long_request_unpacks_too_instead_of_waiting(void **state)
+{
+	struct fixture *f = *state;
+
+	read_at(f, 40 * PIECE, 4096); /* there are compressed units */
+	f->packed.company = WORKERS;
+	read_at(f, 0, 2 * WORKERS * PIECE);
+	assert_int_equal(unpacked(f, 0, 40), 2 * WORKERS);
+	assert_int_equal(f->packed.lonely, 0);
 }
 
 static void random_reads_unpack_what_they_ask_for_alone(void **state)
@@ -319,6 +361,7 @@ int main(void)
 		cmocka_unit_test(a_window_ends_with_the_disk),
 		cmocka_unit_test(units_longer_than_a_piece_are_claimed_once),
 		TEST(idle_workers_unpack_what_a_stream_reads_next),
+		TEST(who_reads_a_long_request_unpacks_too_instead_of_waiting),
 		TEST(random_reads_unpack_what_they_ask_for_alone),
 		TEST(after_a_drain_nothing_is_unpacked),
 		TEST(neighbouring_extents_are_read_at_once),

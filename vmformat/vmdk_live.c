@@ -33,6 +33,11 @@ static size_t find_taken(const struct vmdk_live *l, uint64_t offset)
 	return low;
 }
 
+bool vmdk_live_is_place(const struct vmdk_live *l, uint32_t entry)
+{
+	return entry != GTE_UNALLOCATED && !(entry == GTE_ZEROED && l->s->zeroed_grains);
+}
+
 /*
  * Whether two entries name the same grain is not looked for: it would take a bit for each sector of the file.
  * Whoever made such a file shows and harms only the content of this disk, which is the guest's.
@@ -43,7 +48,7 @@ bool vmdk_live_is_sound(const struct vmdk_live *l, uint32_t entry, uint64_t star
 	bool grown = l->grown[start / l->s->grain / GTES_PER_GT];
 	size_t i;
 
-	if (entry == GTE_UNALLOCATED || (entry == GTE_ZEROED && l->s->zeroed_grains))
+	if (!vmdk_live_is_place(l, entry))
 		return true;
 	if (!range_within(offset, length, grown ? l->size : l->size_found))
 		return false;

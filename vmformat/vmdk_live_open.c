@@ -131,7 +131,8 @@ static int take_places(struct vmdk_live *l, struct error *e)
 
 static bool is_behind_end(const struct vmdk_live *l, uint32_t entry, uint64_t start)
 {
-	return entry && !range_within((uint64_t)entry * DISK_SECTOR, vmdk_grain_length(l->s, start), l->size_found);
+	return vmdk_live_is_place(l, entry) &&
+	       !range_within((uint64_t)entry * DISK_SECTOR, vmdk_grain_length(l->s, start), l->size_found);
 }
 
 /* Does an entry of the table lead behind the end, and that of its spare copy (NULL: there is none), too? */

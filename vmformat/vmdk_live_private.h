@@ -49,6 +49,8 @@ struct vmdk_live {
 	int failed;          /* negative errno of the fsync that failed */
 };
 
+/* Does the entry name a place in the file? Not where the grain is absent, or zeros by flag. */
+bool vmdk_live_is_place(const struct vmdk_live *l, uint32_t entry);
 /* Can the grain that begins at `start` have this entry? Else it would lie over a table, or outside the file. Locked. */
 bool vmdk_live_is_sound(const struct vmdk_live *l, uint32_t entry, uint64_t start);
 /* Brings the page into memory. Locked. */

@@ -504,6 +504,27 @@ static void entry_behind_the_end_is_no_place_for_a_new_grain(void **state)
 	teardown(&r);
 }
 
+/* The entry for zeros is 1, which as a place would lie behind the end of a file without data. */
+static void zeroed_grain_of_a_file_without_data_is_written(void **state)
+{
+	const uint32_t grain = 64u << 10;
+	struct test_sparse t;
+	struct disk *disk;
+	struct rig r;
+
+	(void)state;
+	setup(&r);
+	test_sparse_init(&t, SECTORS, grain / 512, TEST_VMDK_ZEROED);
+	test_sparse_descriptor(&t, SPARSE_TEXT);
+	le32_store(t.bytes + test_sparse_entry(&t, 0), 1);
+	put(&r, "a.vmdk", &t);
+	disk = open_disk(&r, "a.vmdk");
+	check_fill(disk, 0, 0, grain);
+	disk_close(disk);
+	free(t.bytes);
+	teardown(&r);
+}
+
 /* Its last writer crashed between the two copies. */
 static void unclean_disk_has_like_tables_before_it_is_written(void **state)
 {
@@ -694,6 +715,7 @@ int main(void)
 		cmocka_unit_test(grain_over_a_table_is_not_written),
 		cmocka_unit_test(damaged_entry_is_taken_from_the_spare_table),
 		cmocka_unit_test(entry_behind_the_end_is_no_place_for_a_new_grain),
+		cmocka_unit_test(zeroed_grain_of_a_file_without_data_is_written),
 		cmocka_unit_test(unclean_disk_has_like_tables_before_it_is_written),
 		cmocka_unit_test(disk_that_was_only_read_stays_unclean),
 		cmocka_unit_test(full_host_disk_may_be_tried_again_and_a_failed_sync_not),

@@ -669,7 +669,10 @@ static int connect_loop(struct control *c, struct error *e)
 	c->loop = c->clock ? loop_new(c->clock) : NULL;
 	c->teller = c->loop ? teller_new(c->loop, send_for_teller, c) : NULL;
 	if (!c->teller)
-		return error_set(e, -ENOMEM, "No event loop can be had: %s", strerror(errno));
+		return error_set(e, -ENOMEM,
+		                 "No event loop can be had (%s). Vitrine needs Linux 5.11 or later, and free file "
+		                 "descriptors: close other programs, then run it again",
+		                 strerror(errno));
 	c->socket = (struct loop_source){ link_socket(c->link), EPOLLIN, receive, c };
 	c->keep = (struct loop_source){ timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK), EPOLLIN,
 		                        keep_writes, c };

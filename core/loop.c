@@ -54,6 +54,14 @@ static void drain_wake(void *context, uint32_t events)
 		return;
 }
 
+/* Linux before 5.11 has no such call; what then waited for nothing would never wait. */
+static bool can_wait(const struct loop *l)
+{
+	struct epoll_event event;
+
+	return epoll_pwait2(l->epoll, &event, 1, &(struct timespec){ 0 }, NULL) >= 0;
+}
+
 struct loop *loop_new(struct clock *clock)
 {
 	struct loop *l = calloc(1, sizeof(*l));
@@ -66,7 +74,7 @@ struct loop *loop_new(struct clock *clock)
 	l->epoll = epoll_create1(EPOLL_CLOEXEC);
 	l->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	l->wake_source = (struct loop_source){ l->wake, EPOLLIN, drain_wake, l };
-	if (l->epoll < 0 || l->wake < 0 || loop_add(l, &l->wake_source) < 0) {
+	if (l->epoll < 0 || l->wake < 0 || loop_add(l, &l->wake_source) < 0 || !can_wait(l)) {
 		loop_free(l);
 		return NULL;
 	}

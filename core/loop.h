@@ -25,7 +25,8 @@ struct loop_work { /* embedded by the poster; must stay until run. Posting one t
 	int queued;
 };
 
-/* On the thread that will run it: with a clock (which may be NULL) that thread's waits are exact. NULL: no memory or descriptors. */
+/* On the thread that will run it: with a clock (which may be NULL) that thread's waits are exact. NULL: no memory or descriptors,
+ * or a Linux before 5.11. */
 struct loop *loop_new(struct clock *clock);
 void loop_free(struct loop *l);
 int loop_add(struct loop *l, struct loop_source *source); /* borrowed; negative errno */

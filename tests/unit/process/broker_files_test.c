@@ -9,7 +9,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,32 +19,13 @@
 #include <unistd.h>
 
 #include "core/broker_files.h"
+#include "tests/unit/process/root.h"
 #include "vmformat/bytes.h"
 
 #define ID "0123456789abcdef0123456789abcdef"
 #define OTHER_ID "ffffffffffffffffffffffffffffffff"
 
-static char root[64]; /* root/vm: the appliance's folder; root/outside; root/state: $XDG_STATE_HOME */
 static char text[MESSAGE_TEXT];
-
-static const char *in_root(const char *name)
-{
-	static char paths[4][256];
-	static unsigned next;
-	char *path = paths[next++ % 4];
-
-	snprintf(path, sizeof(paths[0]), "%s/%s", root, name);
-	return path;
-}
-
-static void write_file(const char *name, const char *content)
-{
-	FILE *f = fopen(in_root(name), "w");
-
-	assert_non_null(f);
-	fputs(content, f);
-	fclose(f);
-}
 
 static int prepare(void **state)
 {
@@ -53,12 +33,7 @@ static int prepare(void **state)
 	int s = socket(AF_UNIX, SOCK_STREAM, 0);
 
 	(void)state;
-	strcpy(root, "/tmp/vitrine-broker-XXXXXX");
-	assert_non_null(mkdtemp(root));
-	mkdir(in_root("vm"), 0700);
-	mkdir(in_root("vm/disks"), 0700);
-	mkdir(in_root("outside"), 0700);
-	mkdir(in_root("state"), 0700);
+	make_root();
 	write_file("vm/machine.vmx", "appliance");
 	write_file("vm/disk.vmdk", "disk");
 	write_file("vm/disks/piece.vmdk", "piece");
@@ -71,22 +46,7 @@ static int prepare(void **state)
 	snprintf(address.sun_path, sizeof(address.sun_path), "%s/vm/socket", root);
 	assert_int_equal(bind(s, (struct sockaddr *)&address, sizeof(address)), 0);
 	close(s);
-	setenv("XDG_STATE_HOME", in_root("state"), 1);
 	return 0;
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-static int tidy(void **state)
-{
-	(void)state;
-	return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 static struct broker_files open_appliance(const char *name, const char *const *allowed)
@@ -719,5 +679,5 @@ int main(void)
 		cmocka_unit_test(a_home_that_cannot_be_written_is_said),
 	};
 
-	return cmocka_run_group_tests(tests, prepare, tidy);
+	return cmocka_run_group_tests(tests, prepare, remove_root);
 }

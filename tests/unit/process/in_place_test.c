@@ -11,7 +11,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,56 +23,18 @@
 #include "core/broker.h"
 #include "core/broker_files.h"
 #include "core/broker_in_place.h"
+#include "tests/unit/process/root.h"
 #include "vmformat/bytes.h"
 
 #define ID "0123456789abcdef0123456789abcdef"
 #define CONTENT_ID "ffffffffffffffffffffffffffffffff"
 
-static char root[64]; /* root/vm: the .vmx's folder; root/outside; root/state: $XDG_STATE_HOME */
 static char text[MESSAGE_TEXT];
-
-static const char *in_root(const char *name)
-{
-	static char paths[4][256];
-	static unsigned next;
-	char *path = paths[next++ % 4];
-
-	snprintf(path, sizeof(paths[0]), "%s/%s", root, name);
-	return path;
-}
-
-static void write_file(const char *name, const char *content)
-{
-	FILE *f = fopen(in_root(name), "w");
-
-	assert_non_null(f);
-	fputs(content, f);
-	fclose(f);
-}
-
-static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
-{
-	(void)st;
-	(void)type;
-	(void)ftw;
-	return remove(path);
-}
-
-static int tidy(void **state)
-{
-	(void)state;
-	return nftw(root, remove_one, 16, FTW_DEPTH | FTW_PHYS);
-}
 
 static int prepare(void **state)
 {
 	(void)state;
-	strcpy(root, "/tmp/vitrine-in-place-XXXXXX");
-	assert_non_null(mkdtemp(root));
-	mkdir(in_root("vm"), 0700);
-	mkdir(in_root("vm/disks"), 0700);
-	mkdir(in_root("outside"), 0700);
-	mkdir(in_root("state"), 0700);
+	make_root();
 	write_file("vm/machine.vmx", "memsize = 64\n");
 	write_file("vm/disk.vmdk", "disk");
 	write_file("vm/disks/piece.vmdk", "piece");
@@ -87,7 +48,6 @@ static int prepare(void **state)
 	assert_int_equal(symlink("../outside", in_root("vm/out")), 0);
 	assert_int_equal(mkfifo(in_root("vm/fifo.vmdk"), 0600), 0);
 	mkdir(in_root("vm/folder.vmdk"), 0700);
-	setenv("XDG_STATE_HOME", in_root("state"), 1);
 	return 0;
 }
 
@@ -461,7 +421,7 @@ static void overlay_with_changes_refuses_and_is_named(void **state)
 		if (cases[i].code == -EEXIST)
 			assert_non_null(strstr(text, cases[i].drive[0] == 's' ? "/scsi0-0.qcow2" : "/ide1-0.qcow2"));
 		broker_files_free(&f);
-		nftw(in_root("state/vitrine"), remove_one, 16, FTW_DEPTH | FTW_PHYS);
+		remove_tree(in_root("state/vitrine"));
 	}
 }
 
@@ -695,25 +655,26 @@ static void power_off_ends_the_question(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(nothing_is_written_unless_it_was_allowed, prepare, tidy),
-		cmocka_unit_test_setup_teardown(only_disks_of_the_folder_are_written, prepare, tidy),
-		cmocka_unit_test_setup_teardown(absolute_name_within_the_folder_is_a_relative_one, prepare, tidy),
-		cmocka_unit_test_setup_teardown(one_file_is_written_by_one, prepare, tidy),
-		cmocka_unit_test_setup_teardown(lock_has_vmwares_form_and_goes_at_the_end, prepare, tidy),
-		cmocka_unit_test_setup_teardown(foreign_lock_refuses_and_is_named, prepare, tidy),
-		cmocka_unit_test_setup_teardown(lock_that_is_no_folder_is_a_lock, prepare, tidy),
-		cmocka_unit_test_setup_teardown(locked_piece_of_a_disk_is_not_opened, prepare, tidy),
-		cmocka_unit_test_setup_teardown(lock_of_a_name_is_none_of_its_namesake, prepare, tidy),
-		cmocka_unit_test_setup_teardown(what_cannot_be_looked_for_may_be_there, prepare, tidy),
-		cmocka_unit_test_setup_teardown(our_lock_refuses_us_until_its_process_has_ended, prepare, tidy),
-		cmocka_unit_test_setup_teardown(overlay_with_changes_refuses_and_is_named, prepare, tidy),
-		cmocka_unit_test_setup_teardown(yes_is_kept_by_the_place_of_the_text, prepare, tidy),
-		cmocka_unit_test_setup_teardown(name_of_two_lines_says_and_allows_nothing, prepare, tidy),
-		cmocka_unit_test_setup_teardown(person_is_asked_once, prepare, tidy),
-		cmocka_unit_test_setup_teardown(no_person_or_a_no_refuses, prepare, tidy),
-		cmocka_unit_test_setup_teardown(answer_that_came_too_late_locks_nothing, prepare, tidy),
-		cmocka_unit_test_setup_teardown(yes_that_cannot_be_kept_counts_once_and_is_told, prepare, tidy),
-		cmocka_unit_test_setup_teardown(power_off_ends_the_question, prepare, tidy),
+		cmocka_unit_test_setup_teardown(nothing_is_written_unless_it_was_allowed, prepare, remove_root),
+		cmocka_unit_test_setup_teardown(only_disks_of_the_folder_are_written, prepare, remove_root),
+		cmocka_unit_test_setup_teardown(absolute_name_within_the_folder_is_a_relative_one, prepare,
+		                                remove_root),
+		cmocka_unit_test_setup_teardown(one_file_is_written_by_one, prepare, remove_root),
+		cmocka_unit_test_setup_teardown(lock_has_vmwares_form_and_goes_at_the_end, prepare, remove_root),
+		cmocka_unit_test_setup_teardown(foreign_lock_refuses_and_is_named, prepare, remove_root),
+		cmocka_unit_test_setup_teardown(lock_that_is_no_folder_is_a_lock, prepare, remove_root),
+		cmocka_unit_test_setup_teardown(locked_piece_of_a_disk_is_not_opened, prepare, remove_root),
+		cmocka_unit_test_setup_teardown(lock_of_a_name_is_none_of_its_namesake, prepare, remove_root),
+		cmocka_unit_test_setup_teardown(what_cannot_be_looked_for_may_be_there, prepare, remove_root),
+		cmocka_unit_test_setup_teardown(our_lock_refuses_us_until_its_process_has_ended, prepare, remove_root),
+		cmocka_unit_test_setup_teardown(overlay_with_changes_refuses_and_is_named, prepare, remove_root),
+		cmocka_unit_test_setup_teardown(yes_is_kept_by_the_place_of_the_text, prepare, remove_root),
+		cmocka_unit_test_setup_teardown(name_of_two_lines_says_and_allows_nothing, prepare, remove_root),
+		cmocka_unit_test_setup_teardown(person_is_asked_once, prepare, remove_root),
+		cmocka_unit_test_setup_teardown(no_person_or_a_no_refuses, prepare, remove_root),
+		cmocka_unit_test_setup_teardown(answer_that_came_too_late_locks_nothing, prepare, remove_root),
+		cmocka_unit_test_setup_teardown(yes_that_cannot_be_kept_counts_once_and_is_told, prepare, remove_root),
+		cmocka_unit_test_setup_teardown(power_off_ends_the_question, prepare, remove_root),
 	};
 
 	if (argc == 3 && !strcmp(argv[1], "--core-fd"))
